@@ -56,7 +56,7 @@ type ClusterView struct {
 	Name     string
 	Size     uint64 // positions 0 to Size-1
 	Segments []*Segment
-	Hot      *Hot
+	Hot      []*Hot // consecutive: those being sealed, then the one that grows
 }
 
 // Segment is an immutable run of positions [First, Last], its rows ordered by object, then time.
@@ -84,6 +84,9 @@ func (s *Segment) MayHaveID(auditID string) bool { panic("stub") }
 func (s *Segment) Read(ctx context.Context, rows []int, f func(row int, e *Stored) error) error {
 	panic("stub")
 }
+
+// FindID gives the rows, ascending, of the events with this audit ID, by reading the auditID column alone.
+func (s *Segment) FindID(ctx context.Context, auditID string) ([]int, error) { panic("stub") }
 
 // Stored is an event as the ledger holds it.
 type Stored struct {
@@ -123,6 +126,10 @@ type BodyRef struct {
 func (h *Hot) Read(ctx context.Context, rows []int, f func(row int, e *Stored) error) error {
 	panic("stub")
 }
+
+// Fd is the file descriptor of the log file that Refs name, for pread; valid until the snapshot is released. Not ok when the
+// file layer has none (the simulated disk).
+func (h *Hot) Fd(file uint32) (fd uintptr, ok bool) { panic("stub") }
 
 // Kind is how a column is kept.
 type Kind uint8
