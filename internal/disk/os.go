@@ -66,21 +66,34 @@ func (r osFS) MkdirAll(name string) error {
 	if err != nil {
 		return err
 	}
-	return mkdirAll(p)
+	return mkdirAll(string(r), p)
 }
 
-func mkdirAll(p string) error {
+// mkdirAll syncs the parent of a level that is there already, too: whoever made it may have been killed before the sync. What
+// lies above the root belongs to others and may not be ours to open, so there only what is made is synced.
+func mkdirAll(root, p string) error {
+	inside := len(p) > len(filepath.Clean(root))
+	if inside {
+		if err := mkdirAll(root, filepath.Dir(p)); err != nil {
+			return err
+		}
+	}
 	err := os.Mkdir(p, 0o700)
-	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(p) != p {
-		if err := mkdirAll(filepath.Dir(p)); err != nil {
+	if !inside && errors.Is(err, fs.ErrNotExist) && filepath.Dir(p) != p {
+		if err := mkdirAll(root, filepath.Dir(p)); err != nil {
 			return err
 		}
 		err = os.Mkdir(p, 0o700)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		if info, serr := os.Stat(p); serr == nil && info.IsDir() {
+		info, serr := os.Stat(p)
+		if serr != nil || !info.IsDir() {
+			return err
+		}
+		if !inside {
 			return nil
 		}
+		err = nil
 	}
 	if err != nil {
 		return err
