@@ -2,6 +2,11 @@ package audit
 
 import "bytes"
 
+const (
+	decisionKey = "authorization.k8s.io/decision"
+	reasonKey   = "authorization.k8s.io/reason"
+)
+
 // first returns the position of an object's first key, or the position after the object and false if it has none;
 // b[p] is its opening bracket.
 func first(b []byte, p int) (int, bool) {
@@ -84,7 +89,10 @@ func span(b []byte, p, depth int, bracket byte) (Span, int) {
 // body reads a value of any type but null.
 func body(b []byte, p, depth int) (Span, int) {
 	end := skipValue(b, p, depth)
-	if end < 0 || b[p] == 'n' {
+	switch {
+	case end == len(b):
+		return nil, fault(end) // where the input was cut this may be half a number
+	case end < 0 || b[p] == 'n':
 		return nil, end
 	}
 	return Span(b[p:end:end]), end
@@ -93,27 +101,35 @@ func body(b []byte, p, depth int) (Span, int) {
 // number reads a value: 0 unless it is a whole number that fits.
 func number(b []byte, p, depth int) (int32, int) {
 	end := skipValue(b, p, depth)
-	if end < 0 {
+	switch {
+	case end == len(b):
+		return 0, fault(end) // as in body
+	case end < 0:
 		return 0, end
 	}
-	from, sign := p, int64(1)
-	if b[from] == '-' {
-		from, sign = from+1, -1
+	return int32Of(b[p:end]), end
+}
+
+// int32Of is a JSON value as a number, 0 unless it is a whole number that fits.
+func int32Of(value []byte) int32 {
+	digits, sign := value, int64(1)
+	if digits[0] == '-' {
+		digits, sign = digits[1:], -1
 	}
-	if end-from > 10 {
-		return 0, end
+	if len(digits) > 10 {
+		return 0
 	}
 	n := int64(0)
-	for _, c := range b[from:end] {
+	for _, c := range digits {
 		if c-'0' > 9 {
-			return 0, end
+			return 0
 		}
 		n = n*10 + int64(c-'0')
 	}
-	if n *= sign; int64(int32(n)) != n {
-		return 0, end
+	if n *= sign; n != int64(int32(n)) {
+		return 0
 	}
-	return int32(n), end
+	return int32(n)
 }
 
 // plainKey decodes a key written with escapes; one longer than any known key need not be.
@@ -371,9 +387,9 @@ func (v *View) annotations(b []byte, from int) int {
 		}
 		bit := uint(0)
 		switch string(plainKey(key, scratch[:])) {
-		case "authorization.k8s.io/decision":
+		case decisionKey:
 			v.Decision, p = text(b, at, 2)
-		case "authorization.k8s.io/reason":
+		case reasonKey:
 			bit = 1
 			v.Reason, p = text(b, at, 2)
 		default:

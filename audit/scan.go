@@ -77,8 +77,6 @@ func skipEscape(b []byte, p int) int {
 	return fault(p + 1)
 }
 
-// skipNumber and skipLiteral want a byte after the token: inside an object there always is one, and where the input was
-// cut a number at its end may be half a number.
 func skipNumber(b []byte, p int) int {
 	if p < len(b) && b[p] == '-' {
 		p++
@@ -108,9 +106,6 @@ func skipNumber(b []byte, p int) int {
 		} else {
 			return fault(q)
 		}
-	}
-	if p >= len(b) {
-		return fault(p)
 	}
 	return p
 }
@@ -154,6 +149,17 @@ func skipValue(b []byte, p, depth int) int {
 		return skipLiteral(b, p)
 	}
 	return fault(p)
+}
+
+// wholeValue returns the position after the value at b[p] and the white space that follows it; anything else is an error.
+func wholeValue(b []byte, p int) int {
+	if p = skipValue(b, p, 0); p < 0 {
+		return p
+	}
+	if p = space(b, p); p < len(b) {
+		return fault(p)
+	}
+	return p
 }
 
 // skipNested returns the position after the object or array at b[p], which stands inside depth brackets. Bodies are

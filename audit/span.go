@@ -3,25 +3,31 @@ package audit
 // Strings yields the strings of a JSON array, in order. Elements that are not strings are passed over; a value that is
 // not an array has none. It is made to be ranged over: for ip := range v.SourceIPs.Strings.
 func (s Span) Strings(yield func(Text) bool) {
-	p := space(s, 0)
-	if p >= len(s) || s[p] != '[' {
-		return
-	}
-	for p = space(s, p+1); p < len(s) && s[p] != ']'; p = space(s, p+1) {
-		from := p
-		if p = skipValue(s, p, 1); p < 0 {
-			return
-		}
-		if s[from] == '"' && !yield(Text(s[from+1:p-1])) {
-			return
-		}
-		if p = space(s, p); p >= len(s) || s[p] != ',' {
+	for value := range s.elements {
+		if value[0] == '"' && !yield(Text(value[1 : len(value)-1 : len(value)-1])) {
 			return
 		}
 	}
 }
 
-// Members yields the members of a JSON object, in order, null ones too. A value that is not an object has none.
+func (s Span) elements(yield func(Span) bool) {
+	p := space(s, 0)
+	if p >= len(s) || s[p] != '[' {
+		return
+	}
+	for p = space(s, p+1); p < len(s) && s[p] != ']'; p = space(s, p+1) {
+		end := skipValue(s, p, 1)
+		if end < 0 || !yield(s[p:end:end]) {
+			return
+		}
+		if p = space(s, end); p >= len(s) || s[p] != ',' {
+			return
+		}
+	}
+}
+
+// Members yields the members of a JSON object, in order, null ones and those that stand twice too. A value that is not
+// an object has none.
 func (s Span) Members(yield func(key Text, value Span) bool) {
 	p := space(s, 0)
 	if p >= len(s) || s[p] != '{' {
