@@ -66,7 +66,11 @@ func (v *View) parse(b []byte) int {
 		v.RequestTime = micros(old.timestamp)
 	}
 	if v.Time == 0 {
-		v.Time = micros(old.creation)
+		for key, value := range old.metadata.Members {
+			if key.Is("creationTimestamp") {
+				v.Time = micros(value.text())
+			}
+		}
 	}
 	if v.Time == 0 {
 		v.Time = micros(old.timestamp)
@@ -75,7 +79,10 @@ func (v *View) parse(b []byte) int {
 }
 
 // older is where events before v1 say when they happened.
-type older struct{ timestamp, creation Text }
+type older struct {
+	metadata  Span
+	timestamp Text
+}
 
 func micros(t Text) int64 {
 	if t == nil {

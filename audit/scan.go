@@ -20,6 +20,13 @@ const (
 
 func fault(off int) int { return ^off }
 
+func space(b []byte, p int) int {
+	for p < len(b) && (b[p] == ' ' || b[p] == '\n' || b[p] == '\t' || b[p] == '\r') {
+		p++
+	}
+	return p
+}
+
 // stops sets the high bit of each byte of x at which a run of ordinary string bytes ends: a quote, a backslash or a
 // control character. Only the lowest bit set can be trusted, because borrows run upwards.
 func stops(x uint64) uint64 {
@@ -28,12 +35,12 @@ func stops(x uint64) uint64 {
 	return (quoteOrControl | backslash) &^ x & highs
 }
 
-// skipString returns the position after the closing quote; b[p] is the first byte after the opening one.
+// skipString returns the position after the closing quote; b[p] is the first byte after the opening one, or any byte of
+// the string but the second of an escape.
 func skipString(b []byte, p int) int {
 	for {
 		for p+8 <= len(b) {
-			m := stops(binary.LittleEndian.Uint64(b[p:]))
-			if m != 0 {
+			if m := stops(binary.LittleEndian.Uint64(b[p : p+8])); m != 0 {
 				p += bits.TrailingZeros64(m) >> 3
 				break
 			}
@@ -69,7 +76,7 @@ func skipEscape(b []byte, p int) int {
 	case 'u':
 		for i := p + 2; i < p+6; i++ {
 			if i >= len(b) || unhex(b[i]) < 0 {
-				return fault(min(i, len(b)))
+				return fault(i)
 			}
 		}
 		return p + 6
@@ -78,7 +85,7 @@ func skipEscape(b []byte, p int) int {
 }
 
 func skipNumber(b []byte, p int) int {
-	if p < len(b) && b[p] == '-' {
+	if b[p] == '-' {
 		p++
 	}
 	switch {
@@ -90,22 +97,21 @@ func skipNumber(b []byte, p int) int {
 		return fault(p)
 	}
 	if p < len(b) && b[p] == '.' {
-		if q := digits(b, p+1); q > p+1 {
-			p = q
-		} else {
+		q := digits(b, p+1)
+		if q == p+1 {
 			return fault(q)
 		}
+		p = q
 	}
 	if p < len(b) && b[p]|0x20 == 'e' {
-		p++
-		if p < len(b) && (b[p] == '+' || b[p] == '-') {
+		if p++; p < len(b) && (b[p] == '+' || b[p] == '-') {
 			p++
 		}
-		if q := digits(b, p); q > p {
-			p = q
-		} else {
+		q := digits(b, p)
+		if q == p {
 			return fault(q)
 		}
+		p = q
 	}
 	return p
 }
@@ -127,7 +133,7 @@ func skipLiteral(b []byte, p int) int {
 	}
 	for i := range len(want) {
 		if p+i >= len(b) || b[p+i] != want[i] {
-			return fault(min(p+i, len(b)))
+			return fault(p + i)
 		}
 	}
 	return p + len(want)
@@ -158,112 +164,6 @@ func wholeValue(b []byte, p int) int {
 	}
 	if p = space(b, p); p < len(b) {
 		return fault(p)
-	}
-	return p
-}
-
-// skipNested returns the position after the object or array at b[p], which stands inside depth brackets. Bodies are
-// most of an event's bytes, and they are all read here.
-func skipNested(b []byte, p, depth int) int {
-	var objects uint64 // one bit for each open bracket, the innermost lowest: set for an object
-	local := 0         // the number of those bits
-
-open:
-	if local == 64 {
-		if p = skipNested(b, p, depth+64); p < 0 {
-			return p
-		}
-		goto after
-	}
-	if depth+local >= maxDepth {
-		return tooDeep + p
-	}
-	local++
-	objects <<= 1
-	if b[p] == '{' {
-		objects |= 1
-		if p++; p < len(b) && b[p] <= ' ' {
-			p = space(b, p)
-		}
-		if p < len(b) && b[p] == '}' {
-			goto shut
-		}
-		goto key
-	}
-	if p++; p < len(b) && b[p] <= ' ' {
-		p = space(b, p)
-	}
-	if p < len(b) && b[p] == ']' {
-		goto shut
-	}
-	goto value
-
-key:
-	if p >= len(b) || b[p] != '"' {
-		return fault(p)
-	}
-	if p = skipString(b, p+1); p < 0 {
-		return p
-	}
-	if p < len(b) && b[p] <= ' ' {
-		p = space(b, p)
-	}
-	if p >= len(b) || b[p] != ':' {
-		return fault(p)
-	}
-	if p++; p < len(b) && b[p] <= ' ' {
-		p = space(b, p)
-	}
-
-value:
-	if p >= len(b) {
-		return fault(p)
-	}
-	switch b[p] {
-	case '"':
-		p = skipString(b, p+1)
-	case '{', '[':
-		goto open
-	default:
-		p = skipValue(b, p, 0)
-	}
-	if p < 0 {
-		return p
-	}
-
-after:
-	if p < len(b) && b[p] <= ' ' {
-		p = space(b, p)
-	}
-	if p >= len(b) {
-		return fault(p)
-	}
-	if b[p] == ',' {
-		if p++; p < len(b) && b[p] <= ' ' {
-			p = space(b, p)
-		}
-		if objects&1 != 0 {
-			goto key
-		}
-		goto value
-	}
-	if objects&1 != 0 && b[p] != '}' || objects&1 == 0 && b[p] != ']' {
-		return fault(p)
-	}
-
-shut:
-	p++
-	local--
-	objects >>= 1
-	if local == 0 {
-		return p
-	}
-	goto after
-}
-
-func space(b []byte, p int) int {
-	for p < len(b) && (b[p] == ' ' || b[p] == '\n' || b[p] == '\t' || b[p] == '\r') {
-		p++
 	}
 	return p
 }

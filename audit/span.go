@@ -4,7 +4,7 @@ package audit
 // not an array has none. It is made to be ranged over: for ip := range v.SourceIPs.Strings.
 func (s Span) Strings(yield func(Text) bool) {
 	for value := range s.elements {
-		if value[0] == '"' && !yield(Text(value[1 : len(value)-1 : len(value)-1])) {
+		if value[0] == '"' && !yield(Text(value[1:len(value)-1:len(value)-1])) {
 			return
 		}
 	}
@@ -45,4 +45,12 @@ func (s Span) Members(yield func(key Text, value Span) bool) {
 		}
 		p, more = next(s, end)
 	}
+}
+
+// text is what stands between a string's quotes, nil if s is not a string.
+func (s Span) text() Text {
+	if len(s) < 2 || s[0] != '"' {
+		return nil
+	}
+	return Text(s[1 : len(s)-1 : len(s)-1])
 }

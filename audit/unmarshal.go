@@ -150,12 +150,7 @@ func (s Span) causes() (causes []StatusCause) {
 }
 
 // string is the value decoded, "" if it is not a string.
-func (s Span) string() string {
-	if len(s) < 2 || s[0] != '"' {
-		return ""
-	}
-	return Text(s[1 : len(s)-1]).String()
-}
+func (s Span) string() string { return s.text().String() }
 
 // strings is nil unless s is an array.
 func (s Span) strings() []string {
