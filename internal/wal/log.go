@@ -150,7 +150,12 @@ func (l *Log) Append(payloads ...[][]byte) ([]Place, error) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		if terr := last.f.Truncate(l.end); terr != nil {
+		// Taken back durably: else a power cut could bring it back under a file that was begun meanwhile.
+		terr := last.f.Truncate(l.end)
+		if terr == nil {
+			terr = last.f.Sync()
+		}
+		if terr != nil {
 			return nil, l.fail(fmt.Errorf("%w; and taking it back: %w", err, terr))
 		}
 		return nil, fmt.Errorf("append to %s: %w", fileName(last.file), err)

@@ -182,12 +182,8 @@ func (s *scan) frames(f disk.File, in io.Reader, n uint32, size int64) (off int6
 			return off, fmt.Sprintf("frame %d has a bad head", due), nil
 		}
 		if h.seq != due || h.index > 0 && h.batch() != batch {
-			// What a failed Append wrote and truncated away may show again after a power cut, but as a later frame of the
-			// batch that was being written, and nothing else.
-			if h.index > 0 && h.batch() == batch {
-				return off, fmt.Sprintf("frame %d stands where %d is due", h.seq, due), nil
-			}
-			return off, "", s.corrupt(n, off, "frame %d stands where %d is due", h.seq, due)
+			// No power cut moves a frame, and what a failed Append wrote was durably gone before the next one wrote.
+			return off, "", s.corrupt(n, off, "frame %d of batch %d stands where frame %d is due", h.seq, h.batch(), due)
 		}
 		if size-off-headSize < int64(h.length) {
 			return off, fmt.Sprintf("frame %d is cut short", due), nil
