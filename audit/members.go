@@ -96,11 +96,8 @@ func span(b []byte, p, depth int, bracket byte) (Span, int) {
 
 // body reads a value of any type but null.
 func body(b []byte, p, depth int) (Span, int) {
-	end := skipValue(b, p, depth)
-	switch {
-	case end == len(b):
-		return nil, fault(end) // where the input was cut this may be half a number
-	case end < 0 || b[p] == 'n':
+	end := wholeNumber(b, p, skipValue(b, p, depth))
+	if end < 0 || b[p] == 'n' {
 		return nil, end
 	}
 	return Span(b[p:end:end]), end
@@ -108,14 +105,23 @@ func body(b []byte, p, depth int) (Span, int) {
 
 // number reads a value: 0 unless it is a whole number that fits.
 func number(b []byte, p, depth int) (int32, int) {
-	end := skipValue(b, p, depth)
-	switch {
-	case end == len(b):
-		return 0, fault(end) // as in body
-	case end < 0:
+	end := wholeNumber(b, p, skipValue(b, p, depth))
+	if end < 0 {
 		return 0, end
 	}
 	return int32Of(b[p:end]), end
+}
+
+// wholeNumber is end, unless b[p:end] is a number and what follows it is not what follows a member: where the input was
+// cut this may be half a number, which must not be kept.
+func wholeNumber(b []byte, p, end int) int {
+	if end < 0 || b[p] != '-' && b[p]-'0' > 9 {
+		return end
+	}
+	if q := space(b, end); q < len(b) && (b[q] == ',' || b[q] == '}') {
+		return end
+	}
+	return fault(end)
 }
 
 // int32Of is a JSON value as a number, 0 unless it is a whole number that fits.
