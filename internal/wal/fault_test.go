@@ -439,6 +439,29 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A batch that failed does not come back under a file that was begun after it, whatever of it was on the disk.
+func TestTakenBack(t *testing.T) {
+	for seed := range uint64(100) {
+		for _, fault := range []sim.Fault{sim.Short, sim.Done} {
+			r := newRun(t, seed)
+			r.where = fmt.Sprintf("fault %v, seed %d", fault, seed)
+			r.start(nil)
+			must(t, r.append(1))
+			r.d.FailAt(r.d.N(), fault)
+			if err := r.append(3); err == nil || errors.Is(err, wal.ErrFailed) {
+				r.fatalf("%v", err)
+			}
+			must(t, r.l.Rotate())
+			must(t, r.append(1))
+			r.stop(true)
+			r.start(nil)
+			if len(r.known) != 2 || r.torn != 0 {
+				r.fatalf("%d frames, %d torn tails", len(r.known), r.torn)
+			}
+		}
+	}
+}
+
 // When a failed write cannot be taken back, the log has failed.
 func TestFailedTruncate(t *testing.T) {
 	r := newRun(t, 1)

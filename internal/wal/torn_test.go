@@ -131,3 +131,23 @@ func TestPayloadThatLooksLikeTheLog(t *testing.T) {
 		}
 	}
 }
+
+// However far the next batch is: it is found, at the border of what the search reads at once too.
+func TestLaterFrameFarAway(t *testing.T) {
+	for size := 1<<20 - 50; size < 1<<20-20; size++ {
+		files, _ := made(t)
+		d := onDisk(t, files)
+		l := open(t, d)
+		for _, payload := range []string{strings.Repeat("x", size), "later"} {
+			if _, err := l.Append([][]byte{[]byte(payload)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := contents(t, d)
+		after[last][len(files[last])] ^= 1
+		_, report, corrupt := check(t, after)
+		if corrupt == nil || corrupt.Off != int64(len(files[last])) || !strings.Contains(corrupt.Reason, "frame 14, written after it was durable") {
+			t.Fatalf("%d bytes: %v, %+v", size, corrupt, report)
+		}
+	}
+}
