@@ -51,12 +51,19 @@ func viewText(v *audit.View, scratch *[]byte, yield func(span []byte, json bool)
 		json(v.RequestObject) && json(v.ResponseObject)
 }
 
-// textColumns are the ledger's columns that hold the searchable text, in the order of viewText.
-var textColumns = []string{
-	"level", "stage", "verb", "requestURI",
-	"username", "userUID", "groups", "userExtra",
-	"impersonatedUsername", "impersonatedUser", "sourceIPs", "userAgent",
-	"resource", "namespace", "name", "objectUID",
-	"apiGroup", "apiVersion", "resourceVersion", "subresource",
-	"responseStatus", "decision", "reason", "annotations", "authenticationMetadata", "bodies",
+// textColumns are the ledger's columns that hold the searchable text: JSON or a string, and unless another column has it.
+var textColumns = [...]struct {
+	name   string
+	json   bool
+	unless string
+}{
+	{name: "level"}, {name: "stage"}, {name: "verb"}, {name: "requestURI"},
+	{name: "username"}, {name: "userUID"}, {name: "groups", json: true}, {name: "userExtra", json: true},
+	{name: "impersonatedUsername", unless: "impersonatedUser"}, {name: "impersonatedUser", json: true},
+	{name: "sourceIPs", json: true}, {name: "userAgent"},
+	{name: "resource"}, {name: "namespace"}, {name: "name"}, {name: "objectUID"},
+	{name: "apiGroup"}, {name: "apiVersion"}, {name: "resourceVersion"}, {name: "subresource"},
+	{name: "responseStatus", json: true},
+	{name: "decision", unless: "annotations"}, {name: "reason", unless: "annotations"}, {name: "annotations", json: true},
+	{name: "authenticationMetadata", json: true}, {name: bodies, json: true},
 }
