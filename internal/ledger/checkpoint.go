@@ -1,0 +1,150 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"annals.dev/internal/disk"
+)
+
+// checkpointLoop signs each cluster's tree head within a second of its growth.
+func (l *Ledger) checkpointLoop() {
+	defer l.done.Done()
+	tick := time.NewTicker(time.Second / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := l.writeCheckpoints(); err != nil {
+				l.opts.Log.Error("no checkpoint was written", "error", err)
+			}
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+// writeCheckpoints signs the heads that grew. One at a time, so that none overtakes another.
+func (l *Ledger) writeCheckpoints() error {
+	l.checkpoints.Lock()
+	defer l.checkpoints.Unlock()
+	var all error
+	for _, name := range l.names() {
+		l.mu.Lock()
+		c := l.clusters[name]
+		head, noted := c.head, c.noted
+		l.mu.Unlock()
+		if head.size == noted {
+			continue
+		}
+		b, err := sign(Checkpoint{l.desc.origin(name), head.size, head.root()}.text(), l.signer)
+		if err == nil {
+			err = l.fs.MkdirAll(clusterDir(name))
+		}
+		if err == nil {
+			err = disk.WriteFile(l.fs, path.Join(clusterDir(name), checkpointFile), b)
+		}
+		if err != nil {
+			all = errors.Join(all, fmt.Errorf("cluster %s: %w", name, err))
+			continue
+		}
+		l.mu.Lock()
+		c.noted = head.size
+		l.mu.Unlock()
+	}
+	return all
+}
+
+// Checkpoint signs a cluster's tree head as it is now.
+func (l *Ledger) Checkpoint(cluster string) ([]byte, error) {
+	l.mu.Lock()
+	c := l.clusters[cluster]
+	var head frontier
+	if c != nil {
+		head = c.head
+	}
+	l.mu.Unlock()
+	if c == nil {
+		return nil, fmt.Errorf("there is no cluster %q", cluster)
+	}
+	return sign(Checkpoint{l.desc.origin(cluster), head.size, head.root()}.text(), l.signer)
+}
+
+// treeView is a cluster's tree as its hashes can be had: tiles on disk, whole subtrees since, and leaves by reading events.
+type treeView struct {
+	fs      disk.FS
+	cluster string
+	size    uint64
+	whole   []tlog.Hash // from subtree number total-len(whole)
+	total   uint64
+	leaves  func(from, to uint64) ([]tlog.Hash, error)
+
+	tile    []tlog.Hash // the tile read last
+	tileN   uint64
+	leaf    []tlog.Hash // the 256 leaves, or fewer, read last
+	leafNth uint64
+}
+
+// tree is the view of a cluster's whole tree. The mutex is held.
+func (l *Ledger) tree(c *cluster) *treeView {
+	return &treeView{fs: l.fs, cluster: c.name, size: c.head.size, whole: append([]tlog.Hash(nil), c.whole...), total: c.head.size / tileWidth}
+}
+
+// subtree is the hash of the n-th subtree of 256 leaves.
+func (t *treeView) subtree(n uint64) (tlog.Hash, error) {
+	if n >= t.total {
+		return tlog.Hash{}, fmt.Errorf("subtree %d of %d", n, t.total)
+	}
+	if kept := t.total - uint64(len(t.whole)); n >= kept {
+		return t.whole[n-kept], nil
+	}
+	if t.tile == nil || t.tileN != n/tileWidth {
+		hashes, err := readTile(t.fs, t.cluster, 1, n/tileWidth)
+		if err != nil {
+			return tlog.Hash{}, err
+		}
+		t.tile, t.tileN = hashes, n/tileWidth
+	}
+	return t.tile[n%tileWidth], nil
+}
+
+// node is the hash of the n-th perfect subtree of 2^level leaves.
+func (t *treeView) node(level int, n uint64) (tlog.Hash, error) {
+	switch {
+	case level == 8:
+		return t.subtree(n)
+	case level == 0:
+		if t.leaf == nil || t.leafNth != n/tileWidth {
+			from := n / tileWidth * tileWidth
+			h, err := t.leaves(from, min(from+tileWidth, t.size))
+			if err != nil {
+				return tlog.Hash{}, err
+			}
+			t.leaf, t.leafNth = h, n/tileWidth
+		}
+		return t.leaf[n%tileWidth], nil
+	}
+	left, err := t.node(level-1, 2*n)
+	if err != nil {
+		return left, err
+	}
+	right, err := t.node(level-1, 2*n+1)
+	return tlog.NodeHash(left, right), err
+}
+
+// ReadHashes makes it a tlog.HashReader.
+func (t *treeView) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		level, n := tlog.SplitStoredHashIndex(x)
+		var err error
+		if hashes[i], err = t.node(level, uint64(n)); err != nil {
+			return nil, err
+		}
+	}
+	return hashes, nil
+}
