@@ -77,7 +77,11 @@ func eventField(key Text) field {
 	case "timestamp":
 		return fTimestamp
 	}
-	return escaped(key, eventField)
+	var scratch keyScratch
+	if key = key.unescape(&scratch); key != nil {
+		return eventField(key)
+	}
+	return unknown
 }
 
 // The fields of user and impersonatedUser.
@@ -99,7 +103,11 @@ func userField(key Text) field {
 	case "extra":
 		return fExtra
 	}
-	return escaped(key, userField)
+	var scratch keyScratch
+	if key = key.unescape(&scratch); key != nil {
+		return userField(key)
+	}
+	return unknown
 }
 
 // The fields of objectRef.
@@ -133,7 +141,11 @@ func objectRefField(key Text) field {
 	case "subresource":
 		return fSubresource
 	}
-	return escaped(key, objectRefField)
+	var scratch keyScratch
+	if key = key.unescape(&scratch); key != nil {
+		return objectRefField(key)
+	}
+	return unknown
 }
 
 // The fields of responseStatus.
@@ -155,7 +167,11 @@ func statusField(key Text) field {
 	case "code":
 		return fCode
 	}
-	return escaped(key, statusField)
+	var scratch keyScratch
+	if key = key.unescape(&scratch); key != nil {
+		return statusField(key)
+	}
+	return unknown
 }
 
 // The annotations that a View picks out.
@@ -174,20 +190,25 @@ func annotationField(key Text) field {
 	case reasonKey:
 		return fReason
 	}
-	return escaped(key, annotationField)
+	var scratch keyScratch
+	if key = key.unescape(&scratch); key != nil {
+		return annotationField(key)
+	}
+	return unknown
 }
 
-// escaped looks a key up that may be written with escapes. What is left after decoding has none that matter: a key with
-// a backslash of its own is unknown.
-func escaped(key Text, look func(Text) field) field {
-	const longest = 6 * len("authorization.k8s.io/decision") // every letter as \u0061
-	if bytes.IndexByte(key, '\\') < 0 || len(key) > longest {
-		return unknown
+// keyScratch has room for the longest key a View knows with every letter written as \u0061.
+type keyScratch [6 * len(decisionKey)]byte
+
+// unescape decodes a key that is written with escapes; nil if it has none, or none that could make it a key to know.
+// What is left has no backslash, so that it is not decoded again.
+func (t Text) unescape(scratch *keyScratch) Text {
+	if bytes.IndexByte(t, '\\') < 0 || len(t) > len(scratch) {
+		return nil
 	}
-	var scratch [longest]byte
-	decoded := Text(key.Append(scratch[:0]))
+	decoded := t.Append(scratch[:0])
 	if bytes.IndexByte(decoded, '\\') >= 0 {
-		return unknown
+		return nil
 	}
-	return look(decoded)
+	return decoded
 }

@@ -118,7 +118,7 @@ func wholeNumber(b []byte, p, end int) int {
 	if end < 0 || b[p] != '-' && b[p]-'0' > 9 {
 		return end
 	}
-	if q := space(b, end); q < len(b) && (b[q] == ',' || b[q] == '}') {
+	if space(b, end) > end || end < len(b) && (b[end] == ',' || b[end] == '}') {
 		return end
 	}
 	return fault(end)
