@@ -1,0 +1,122 @@
+package query
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"annals.dev/internal/ledger"
+	"annals.dev/internal/match"
+)
+
+// Range is what every question by a predicate has: which events it is about.
+type Range struct {
+	Query    *match.Predicate // nil: all events
+	Since    time.Time        // event time, included; zero: from the first
+	Until    time.Time        // event time, excluded; zero: to the last
+	Clusters []string         // none: all
+}
+
+// asking is one question being answered. One goroutine uses it.
+type asking struct {
+	engine     *Engine
+	snap       *ledger.Snapshot
+	conn       *conn
+	closeHots  func()
+	begun      time.Time
+	cov        *Coverage
+	whole      *match.Predicate
+	cols, rest *match.Predicate // whole, in columns and what needs events; rest may be nil
+	from, to   int64            // event time, both included
+	parts      []*part          // that may hold a match
+}
+
+// ask takes a snapshot and leaves out what cannot hold a match. End it with done.
+func (e *Engine) ask(r Range) (*asking, error) {
+	a := &asking{engine: e, begun: time.Now(), whole: r.Query, from: math.MinInt64, to: math.MaxInt64}
+	if a.whole == nil {
+		a.whole = match.All
+	}
+	if !r.Since.IsZero() {
+		a.from = r.Since.UnixMicro()
+	}
+	if !r.Until.IsZero() {
+		a.to = r.Until.UnixMicro() - 1
+	}
+	if a.from > a.to {
+		return nil, fmt.Errorf("the range ends before it begins: since %s, until %s", r.Since.Format(time.RFC3339), r.Until.Format(time.RFC3339))
+	}
+	a.cols, a.rest = a.whole.Columns()
+	c, err := e.search.acquire()
+	if err != nil {
+		return nil, err
+	}
+	a.conn = c
+	a.snap = e.snapshot(r.Clusters...)
+	all := slices.DeleteFunc(partsOf(a.snap), func(p *part) bool { return p.max < a.from || p.min > a.to })
+	a.cov = coverageOf(a.snap, all)
+	a.cov.Since, a.cov.Until = r.Since, r.Until
+	from, to := a.whole.TimeRange()
+	a.from, a.to = max(a.from, from), min(a.to, to)
+	a.closeHots = func() {}
+	if a.parts, err = a.prune(all); err != nil {
+		a.done()
+		return nil, err
+	}
+	a.closeHots = openHots(a.parts, false)
+	return a, nil
+}
+
+func (a *asking) done() {
+	a.closeHots()
+	a.engine.search.release(a.conn)
+	a.snap.Release()
+	a.cov.Elapsed = time.Since(a.begun)
+}
+
+// prune leaves out the parts that cannot hold a match, and sets the blocks of the others that can.
+func (a *asking) prune(all []*part) (parts []*part, err error) {
+	id, hasID := a.whole.AuditID()
+	var need *match.Need
+	if a.rest != nil {
+		need = a.whole.Need()
+	}
+	for _, p := range all {
+		if p.max < a.from || p.min > a.to {
+			continue
+		}
+		if p.segment != nil && hasID {
+			if may, err := p.segment.MayHaveID(id); err != nil {
+				return nil, err
+			} else if !may {
+				continue
+			}
+		}
+		if p.segment != nil && need != nil {
+			if p.blocks, err = blocksOf(p.segment, need); err != nil {
+				return nil, err
+			}
+			if p.blocks.none() {
+				continue
+			}
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+// where writes the condition of the columns over a window.
+func (a *asking) where(w window) string {
+	var b strings.Builder
+	b.WriteString("WHERE ")
+	b.WriteString(a.cols.SQL())
+	if slices.ContainsFunc(w.parts, func(p *part) bool { return p.min < w.from }) {
+		fmt.Fprintf(&b, ` AND "time" >= make_timestamp(%d)`, w.from)
+	}
+	if slices.ContainsFunc(w.parts, func(p *part) bool { return p.max > w.to }) {
+		fmt.Fprintf(&b, ` AND "time" <= make_timestamp(%d)`, w.to)
+	}
+	return b.String()
+}

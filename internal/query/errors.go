@@ -1,0 +1,29 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrClosed says that the engine was closed.
+var ErrClosed = errors.New("the query engine is closed")
+
+// Error is what DuckDB said of a statement.
+type Error struct{ Message string }
+
+func (e *Error) Error() string { return strings.TrimSpace(e.Message) }
+
+// RefusedError says what a statement held that is not allowed in one.
+type RefusedError struct{ What string }
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s is refused: a statement is one SELECT over events and the functions that docs/sql.md lists", e.What)
+}
+
+// MemoryError says that a statement needs more memory than it may have.
+type MemoryError struct{ Limit string }
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("the statement needs more than the %s it may have: ask for fewer columns or a shorter time, or group and limit", e.Limit)
+}

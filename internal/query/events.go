@@ -1,0 +1,161 @@
+package query
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"annals.dev/internal/ledger"
+	"annals.dev/internal/match"
+)
+
+// place is where a row that the columns admit lies.
+type place struct {
+	time, position int64
+	part, row      int32
+}
+
+// events answers a window by reading events. Where words leave few rows to look at, those are read. Elsewhere the columns say
+// where the events that may match are, in order of time, and they are read in growing batches until enough of them match.
+func (a *asking) events(ctx context.Context, s *Search, w window, out *output) error {
+	var scanned window
+	held, err := a.needles(ctx, s, w, &scanned)
+	if err != nil {
+		return err
+	}
+	places, err := a.places(ctx, s, scanned, out)
+	if err != nil {
+		return err
+	}
+	for n := firstBatch; len(places) > 0; n = min(4*n, maxBatch) {
+		n = min(n, len(places))
+		rows, err := a.read(ctx, s, scanned.parts, places[:n], a.rest)
+		if err != nil {
+			return err
+		}
+		last := places[n-1]
+		end := Row{Time: last.time, Cluster: scanned.parts[last.part].cluster.Name, Position: uint64(last.position)}
+		k := 0 // of the rows held, those that come before the batch ends
+		for k < len(held) && before(held[k], &end, s.OldestFirst) {
+			k++
+		}
+		rows = append(rows, held[:k]...)
+		places, held = places[n:], held[k:]
+		if err := out.all(rows, s.OldestFirst); err != nil {
+			return err
+		}
+	}
+	return out.all(held, s.OldestFirst)
+}
+
+// needleRows is how many rows are read for the sake of words alone, without asking the columns.
+const needleRows = 8192
+
+// needles reads the few rows of the parts of which words leave few, and returns those that match, in order. The other parts
+// it puts in others.
+func (a *asking) needles(ctx context.Context, s *Search, w window, others *window) ([]*Row, error) {
+	others.from, others.to = w.from, w.to
+	var needles []*part
+	var places []place
+	for _, p := range w.parts {
+		if p.blocks == nil || len(places)+p.blocks.rows > needleRows {
+			others.parts = append(others.parts, p)
+			continue
+		}
+		for _, row := range p.blocks.all() {
+			places = append(places, place{part: int32(len(needles)), row: int32(row)})
+		}
+		needles = append(needles, p)
+	}
+	rows, err := a.read(ctx, s, needles, places, a.whole)
+	rows = slices.DeleteFunc(rows, func(r *Row) bool { return r.Time < w.from || r.Time > w.to })
+	sortRows(rows, s.OldestFirst)
+	return rows, err
+}
+
+// places asks the columns of a window where the events that may match are, in order.
+func (a *asking) places(ctx context.Context, s *Search, w window, out *output) (places []place, err error) {
+	if len(w.parts) == 0 {
+		return nil, nil
+	}
+	bound := fmt.Sprintf(" LIMIT %d", maxPlaces+1)
+	if a.rest == nil {
+		bound = a.firstOf(s, out.left(), maxPlaces)
+	}
+	sql := fmt.Sprintf(`SELECT src, epoch_us("time"), "position", "row" %s %s%s`, from(w.parts, allColumns), a.where(w), bound)
+	err = a.conn.query(ctx, sql, func(ch chunk) error {
+		src, time, position, row := ch.column(0).ints(), ch.column(1).ints(), ch.column(2).ints(), ch.column(3).ints()
+		for i := range ch.n {
+			if w.parts[src[i]].blocks.has(int(row[i])) {
+				places = append(places, place{time[i], position[i], int32(src[i]), int32(row[i])})
+			}
+		}
+		return nil
+	})
+	if err == nil && len(places) > maxPlaces {
+		err = errTooMany
+	}
+	slices.SortFunc(places, func(p, q place) int {
+		if !s.OldestFirst {
+			p, q = q, p
+		}
+		return cmp.Or(cmp.Compare(p.time, q.time), strings.Compare(w.parts[p.part].cluster.Name, w.parts[q.part].cluster.Name), cmp.Compare(p.position, q.position))
+	})
+	return places, err
+}
+
+const (
+	firstBatch = 256
+	maxBatch   = 4096
+)
+
+// read reads the events at places in parts and makes rows of those that match.
+func (a *asking) read(ctx context.Context, s *Search, parts []*part, places []place, by *match.Predicate) ([]*Row, error) {
+	byPart := make(map[int32][]int)
+	for _, p := range places {
+		byPart[p.part] = append(byPart[p.part], int(p.row))
+	}
+	found := make([][]*Row, len(parts))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(a.engine.opt.Threads)
+	for i, rows := range byPart {
+		slices.Sort(rows)
+		g.Go(func() (err error) {
+			found[i], err = readPart(ctx, s, parts[i], rows, by)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
+}
+
+func readPart(ctx context.Context, s *Search, p *part, rows []int, by *match.Predicate) (found []*Row, err error) {
+	var m match.Row
+	f := func(_ int, e *ledger.Stored) error {
+		if by != nil {
+			m.View, m.Cluster, m.Origin, m.Position, m.Received, m.Marks, m.Dialect = &e.View, e.Cluster, e.Origin, e.Position, e.Received, e.Marks, e.Dialect
+			if !by.Match(&m) {
+				return nil
+			}
+		}
+		r := rowOf(e)
+		if s.Bytes {
+			r.Bytes = bytes.Clone(e.Bytes)
+		}
+		found = append(found, &r)
+		return nil
+	}
+	if p.segment != nil {
+		err = p.segment.Read(ctx, rows, f)
+	} else {
+		err = p.unsealed.Read(ctx, rows, f)
+	}
+	return found, err
+}

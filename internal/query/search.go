@@ -1,0 +1,171 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Search is a question for events.
+type Search struct {
+	Range
+	Limit       int // 0: no limit
+	OldestFirst bool
+	Wide        bool // fill every field of a Row
+	Bytes       bool // and the event's bytes
+}
+
+// Search finds events, in order of time, then position, the newest first unless the search says otherwise. It hands each to f,
+// which may keep what it is given. An error of f ends the search and is returned. The coverage is nil only if nothing could be
+// asked; beside an error it tells what was given before it.
+func (e *Engine) Search(ctx context.Context, s Search, f func(*Row) error) (*Coverage, error) {
+	a, err := e.ask(s.Range)
+	if err != nil {
+		return nil, err
+	}
+	defer a.done()
+	out := &output{search: &s, f: f, cov: a.cov}
+	err = a.search(ctx, &s, out)
+	switch {
+	case errors.Is(err, errLimit):
+		a.cov.LimitReached = true
+		a.cov.incomplete("there are more than %d", s.Limit)
+		err = nil
+	case err != nil:
+		a.cov.incomplete("%v", err)
+	}
+	return a.cov, err
+}
+
+// output hands out rows until the limit.
+type output struct {
+	search *Search
+	f      func(*Row) error
+	cov    *Coverage
+}
+
+// errLimit says that a row came behind the limit.
+var errLimit = errors.New("the limit is reached")
+
+func (o *output) row(r *Row) error {
+	if o.search.Limit > 0 && o.cov.Returned == o.search.Limit {
+		return errLimit
+	}
+	o.cov.Returned++
+	return o.f(r)
+}
+
+// all hands out rows in order.
+func (o *output) all(rows []*Row, oldestFirst bool) error {
+	sortRows(rows, oldestFirst)
+	for _, r := range rows {
+		if err := o.row(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// left is how many rows to ask for: one more than may be given, so that it is known whether there is more.
+func (o *output) left() int { return o.search.Limit - o.cov.Returned + 1 }
+
+// firstBudget is how many rows the first window of a limited search looks at: most are answered by the newest few.
+const firstBudget = 96 << 10
+
+func (a *asking) search(ctx context.Context, s *Search, out *output) error {
+	budget := maxBudget
+	if s.Limit > 0 {
+		budget = firstBudget
+	}
+	ws := newWindows(a.parts, a.from, a.to, s.OldestFirst, budget)
+	for {
+		w, ok := ws.next()
+		if !ok {
+			return nil
+		}
+		for {
+			err := a.window(ctx, s, w, out)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, errTooMany) {
+				return err
+			}
+			if w, ok = ws.halve(w); !ok {
+				return fmt.Errorf("more than %d events match at one instant: narrow the search", maxRows)
+			}
+		}
+		ws.done(w)
+	}
+}
+
+// maxRows is how many rows of a window are held; maxPlaces how many that are known by their place alone.
+const (
+	maxRows   = 64 << 10
+	maxPlaces = maxBudget
+)
+
+// errTooMany says that a window must be cut.
+var errTooMany = errors.New("too many rows")
+
+// window answers one window.
+func (a *asking) window(ctx context.Context, s *Search, w window, out *output) error {
+	if a.rest != nil || s.Bytes {
+		return a.events(ctx, s, w, out)
+	}
+	columns := narrow
+	if s.Wide {
+		columns = wide
+	}
+	var rows []Row
+	sql := fmt.Sprintf("SELECT %s %s %s%s", columns.list, from(w.parts, allColumns), a.where(w), a.firstOf(s, out.left(), maxRows))
+	err := a.conn.query(ctx, sql, func(ch chunk) error {
+		rows = columns.append(rows, ch, w.parts)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(rows) > maxRows {
+		return errTooMany
+	}
+	order := make([]*Row, len(rows))
+	for i := range rows {
+		order[i] = &rows[i]
+	}
+	return out.all(order, s.OldestFirst)
+}
+
+// firstOf ends a statement that needs no more than left rows in order, or bound rows of any.
+func (a *asking) firstOf(s *Search, left, bound int) string {
+	if s.Limit == 0 || left > bound {
+		return fmt.Sprintf(" LIMIT %d", bound+1)
+	}
+	if s.OldestFirst {
+		return fmt.Sprintf(` ORDER BY "time", cluster, "position" LIMIT %d`, left)
+	}
+	return fmt.Sprintf(` ORDER BY "time" DESC, cluster DESC, "position" DESC LIMIT %d`, left)
+}
+
+func sortRows(rows []*Row, oldestFirst bool) {
+	slices.SortFunc(rows, func(a, b *Row) int {
+		if oldestFirst {
+			return compareRows(a, b)
+		}
+		return compareRows(b, a)
+	})
+}
+
+func before(a, b *Row, oldestFirst bool) bool {
+	if oldestFirst {
+		return compareRows(a, b) < 0
+	}
+	return compareRows(b, a) < 0
+}
+
+func compareRows(a, b *Row) int {
+	return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Position, b.Position))
+}

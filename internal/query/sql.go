@@ -1,0 +1,139 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	duck "github.com/duckdb/duckdb-go-bindings"
+)
+
+// Statement is an SQL statement of a user's. It is one SELECT over the view events; View lists its columns.
+type Statement struct {
+	SQL      string
+	Clusters []string // whose events the view holds; none: all
+}
+
+// ResultColumn is a column of a statement's answer.
+type ResultColumn struct{ Name, Type string }
+
+// SQL runs a statement: columns is told the answer's columns, row each row, whose values are the ones values.go lists. What
+// row is given is valid until it returns; an error that either returns ends the statement and is returned. One statement runs
+// at a time, in a DuckDB made for it; others wait, or go when ctx does.
+func (e *Engine) SQL(ctx context.Context, st Statement, columns func([]ResultColumn) error, row func([]any) error) (*Coverage, error) {
+	begun := time.Now()
+	if len(st.SQL) > MaxStatement {
+		return nil, fmt.Errorf("the statement is %d bytes long, more than the %d that one may be", len(st.SQL), MaxStatement)
+	}
+	if !utf8.ValidString(st.SQL) || strings.ContainsRune(st.SQL, 0) {
+		return nil, errors.New("the statement is not text: it holds a zero byte or is not UTF-8")
+	}
+	select {
+	case e.sqlTurn <- struct{}{}:
+		defer func() { <-e.sqlTurn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	in, err := openInstance(settings(e.opt.SQLMemory, e.opt.Threads))
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+	c, err := in.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer in.release(c)
+	if err := checkByParser(ctx, c, st.SQL); err != nil {
+		return nil, err
+	}
+
+	snap := e.snapshot(st.Clusters...)
+	defer snap.Release()
+	parts := partsOf(snap)
+	closeHots := openHots(parts, true)
+	defer closeHots()
+	if err := makeView(c, parts); err != nil {
+		return nil, err
+	}
+	cov := coverageOf(snap, parts)
+	err = c.answer(ctx, st.SQL, columns, func(values []any) error {
+		cov.Returned++
+		return row(values)
+	})
+	var said *Error
+	if errors.As(err, &said) && strings.HasPrefix(said.Message, "Out of Memory Error") {
+		err = &MemoryError{Limit: fmt.Sprintf("%d MiB", e.opt.SQLMemory>>20)}
+	}
+	if err != nil {
+		cov.incomplete("%v", err)
+	}
+	cov.Elapsed = time.Since(begun)
+	return cov, err
+}
+
+// checkByParser refuses what is not one SELECT over events.
+func checkByParser(ctx context.Context, c *conn, sql string) error {
+	return c.query(ctx, "SELECT json_serialize_sql("+literal(sql)+")", func(ch chunk) error {
+		return checkStatement(ch.column(0).bytes(0))
+	})
+}
+
+// makeView gives the DuckDB of a statement its one view, and takes all else away: of the file system it keeps the segments that
+// the view reads, which the walk and SELECT alone keep from being named or written.
+func makeView(c *conn, parts []*part) error {
+	if err := registerHot(c); err != nil {
+		return err
+	}
+	var paths []string
+	for _, p := range parts {
+		if p.segment != nil {
+			paths = append(paths, p.segment.Path())
+		}
+	}
+	if err := lock(c, "allowed_paths", paths); err != nil {
+		return err
+	}
+	return c.exec(fmt.Sprintf("CREATE VIEW %s AS SELECT %s %s", eventsView, viewColumns(), from(parts, allColumns)))
+}
+
+// answer runs the statement and reads its rows.
+func (c *conn) answer(ctx context.Context, sql string, columns func([]ResultColumn) error, row func([]any) error) error {
+	var readers []*reader
+	begin := func(res *duck.Result) error {
+		var names []ResultColumn
+		for i := range duck.ColumnCount(res) {
+			t := duck.ColumnLogicalType(res, i)
+			r, err := newReader(t)
+			duck.DestroyLogicalType(&t)
+			if err != nil {
+				return fmt.Errorf("column %s: %w", duck.ColumnName(res, i), err)
+			}
+			readers = append(readers, r)
+			names = append(names, ResultColumn{duck.ColumnName(res, i), r.name})
+		}
+		return columns(names)
+	}
+	return c.stream(ctx, sql, begin, func(ch chunk) error {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		vectors := make([]vector, len(readers))
+		for i, r := range readers {
+			vectors[i] = r.vector(duck.DataChunkGetVector(ch.data, duck.IdxT(i)), ch.n)
+		}
+		values := make([]any, len(readers))
+		for k := range ch.n {
+			for i, r := range readers {
+				values[i] = r.value(vectors[i], k)
+			}
+			if err := row(values); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
