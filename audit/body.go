@@ -5,7 +5,7 @@ package audit
 func appendBody(dst []byte, s Span) []byte {
 	p := space(s, 0)
 	from := p // of what is still to be copied
-	if end := wholeValue(s, p); end < 0 {
+	if end := skipValue(s, p, 1); end < 0 || space(s, end) < len(s) {
 		return appendString(dst, []byte(s))
 	}
 	for p < len(s) {

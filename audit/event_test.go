@@ -101,6 +101,9 @@ func TestAppendJSONIsEncodingJSONs(t *testing.T) {
 				t.Fatalf("got  %s\nwant %s", tt.got, want)
 			}
 		}
+		if got, err := json.Marshal(*e); err != nil || !bytes.Equal(got, e.AppendJSON(nil)) {
+			t.Fatalf("json.Marshal: %v\ngot  %s\nwant %s", err, got, e.AppendJSON(nil))
+		}
 		var again Event
 		if err := json.Unmarshal(e.AppendJSON(nil), &again); err != nil {
 			t.Fatal(err)
@@ -115,7 +118,8 @@ func TestAppendJSONIsEncodingJSONs(t *testing.T) {
 var readAgain = strings.NewReplacer(`\ufffd`, "\ufffd", `"requestObject":null,`, "", `"responseObject":null,`, "")
 
 func TestABodyThatIsNotJSONIsAString(t *testing.T) {
-	for _, body := range []string{"", "apply: yaml\n", `{"a":1`, `{"a":1}{}`, "\xff", "01", "-"} {
+	deep := strings.Repeat("[", 10000) + strings.Repeat("]", 10000) // in an event one too many
+	for _, body := range []string{"", "apply: yaml\n", deep, `{"a":1`, `{"a":1}{}`, "\xff", "01", "-"} {
 		e := Event{RequestObject: Span(body)}
 		want, err := json.Marshal(body)
 		if err != nil {
@@ -225,5 +229,24 @@ func TestMicroTimeJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(in), &m); err == nil {
 			t.Errorf("%s is read as %v", in, m)
 		}
+	}
+}
+
+func TestSpanJSON(t *testing.T) {
+	var got struct{ A, B, C Span }
+	const in = `{"A":{"x":[1,2.0]},"B":null}`
+	if err := json.Unmarshal([]byte(in), &got); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(got)
+	if err != nil || string(out) != `{"A":{"x":[1,2.0]},"B":null,"C":null}` {
+		t.Errorf("%s, %v", out, err)
+	}
+}
+
+func TestEventUnmarshalJSONWantsAnObject(t *testing.T) {
+	var e Event
+	if err := json.Unmarshal([]byte(`"x"`), &e); err == nil || err.Error() != "audit event: unexpected '\"' at byte 0" {
+		t.Errorf("%v", err)
 	}
 }

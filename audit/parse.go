@@ -36,7 +36,8 @@ func (v *View) ParsePrefix(b []byte) (n int, err error) {
 
 // ParseCut reads an event whose end is missing, or no JSON. What stood whole before the cut is kept, inside user,
 // impersonatedUser, objectRef, responseStatus and annotations too: there the fields are set but the Span that should hold
-// all of the object is nil. Cut says that something is missing. It is an error only if b does not begin as an object.
+// all of the object is nil. Cut says that something is missing, and Raw is then all of b; where the event is whole and
+// something else follows it, Raw is the event. It is an error only if b does not begin as an object.
 func (v *View) ParseCut(b []byte) error {
 	end := v.parse(b)
 	if end >= 0 {

@@ -156,14 +156,3 @@ func skipValue(b []byte, p, depth int) int {
 	}
 	return fault(p)
 }
-
-// wholeValue returns the position after the value at b[p] and the white space that follows it; anything else is an error.
-func wholeValue(b []byte, p int) int {
-	if p = skipValue(b, p, 0); p < 0 {
-		return p
-	}
-	if p = space(b, p); p < len(b) {
-		return fault(p)
-	}
-	return p
-}

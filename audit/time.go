@@ -76,7 +76,7 @@ func offsetOf(t []byte) (int64, bool) {
 	if t[0] == '-' {
 		seconds = -seconds
 	}
-	return seconds, ok1 && ok2 && hours <= 23 && minutes <= 59
+	return seconds, ok1 && ok2 && hours <= 24 && minutes <= 60 // time.Parse takes as much
 }
 
 func daysIn(year, month uint) uint {

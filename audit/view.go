@@ -1,3 +1,8 @@
+// Package audit is the Kubernetes audit event: reading one, and writing one.
+//
+// Start with View. It reads an event's bytes in one pass, at memory's pace and without allocating, and accepts exactly the
+// JSON objects that encoding/json accepts; ParseCut saves what is whole of an event that was cut. Event is the same as Go
+// values, for those who make events; AppendJSON writes it byte for byte as kube-apiserver does.
 package audit
 
 // Text is a JSON string's content as it stands between its quotes, escapes and all. Nil means the member is absent (or
@@ -25,11 +30,12 @@ type View struct {
 	Decision, Reason                         Text // authorization.k8s.io/decision and /reason, from Annotations
 
 	// RequestTime and Time are the two timestamps in microseconds since 1970, 0 where absent or unreadable. Time falls
-	// back on v1beta1's metadata.creationTimestamp, RequestTime on its timestamp.
+	// back on v1beta1's metadata.creationTimestamp, RequestTime on its timestamp; v1alpha1 has only that, and Time too is
+	// then taken from it.
 	RequestTime, Time int64
 
-	Unknown   int  // members that no field above holds
-	Duplicate bool // a member stands twice; as with encoding/json the last one counts
+	Unknown   int  // members of the event that no field above holds, v1beta1's metadata and timestamp among them
+	Duplicate bool // a member that is read here stands twice in its object; the last one counts, alone
 	Cut       bool // the bytes end before the event does; the members before the cut are here
 }
 

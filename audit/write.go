@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -19,8 +18,9 @@ func (e *Event) AppendItem(dst []byte) []byte {
 	return e.appendMembers(append(dst, '{'))
 }
 
-// MarshalJSON returns the event as AppendJSON writes it.
-func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
+// MarshalJSON returns the event as AppendJSON writes it. It is a value's method because encoding/json would not find a
+// pointer's everywhere, and leave out kind and apiVersion there.
+func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
 func (e *Event) appendMembers(dst []byte) []byte {
 	dst = appendString(append(dst, `"level":`...), string(e.Level))
@@ -59,7 +59,8 @@ func (e *Event) appendMembers(dst []byte) []byte {
 	dst = e.StageTimestamp.appendJSON(append(dst, `,"stageTimestamp":`...))
 	if len(e.Annotations) > 0 {
 		o := object(append(dst, `,"annotations":`...))
-		for _, key := range sorted(e.Annotations) {
+		var keys [16]string
+		for _, key := range sorted(e.Annotations, keys[:0]) {
 			o.dst = appendString(o.member(key), e.Annotations[key])
 		}
 		dst = o.end()
@@ -76,7 +77,8 @@ func (u *UserInfo) appendJSON(dst []byte) []byte {
 	}
 	if len(u.Extra) > 0 {
 		extra := object(o.member("extra"))
-		for _, key := range sorted(u.Extra) {
+		var keys [16]string
+		for _, key := range sorted(u.Extra, keys[:0]) {
 			extra.dst = appendStrings(extra.member(key), u.Extra[key])
 		}
 		o.dst = extra.end()
@@ -164,7 +166,13 @@ func (o *objectWriter) number(key string, value int32) {
 
 func (o *objectWriter) end() []byte { return append(o.dst, '}') }
 
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sorted[V any](m map[string]V, keys []string) []string {
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
 
 func appendStrings(dst []byte, list []string) []byte {
 	if list == nil {
