@@ -1,6 +1,6 @@
 // Package audit is the Kubernetes audit event: reading one, and writing one.
 //
-// Start with View. It reads an event's bytes in one pass, at memory's pace and without allocating, and accepts exactly the
+// Start with View. It reads an event's bytes in one pass and without allocating, and accepts exactly the
 // JSON objects that encoding/json accepts; ParseCut saves what is whole of an event that was cut. Event is the same as Go
 // values, for those who make events; AppendJSON writes it byte for byte as kube-apiserver does.
 package audit
