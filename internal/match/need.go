@@ -27,14 +27,21 @@ func (n *Need) Met(has func(word uint32) bool) bool {
 }
 
 func needAll(needs []*Need) *Need {
-	needs = slices.DeleteFunc(needs, func(n *Need) bool { return n == nil })
-	switch len(needs) {
+	var all []*Need
+	for _, n := range needs {
+		if n != nil && n.All != nil {
+			all = append(all, n.All...)
+		} else if n != nil {
+			all = append(all, n)
+		}
+	}
+	switch len(all) {
 	case 0:
 		return nil
 	case 1:
-		return needs[0]
+		return all[0]
 	}
-	return &Need{All: needs}
+	return &Need{All: all}
 }
 
 func needWords(words [][]byte) []*Need {
@@ -112,15 +119,20 @@ func (v *value) words() []*Need {
 	return needs
 }
 
-// joined goes from an open end of a text to the first byte that cannot belong to a word that reaches beyond the end. That word
-// may be a UUID, so it may run over dashes as long as all before them is hexadecimal.
+// joined goes from an open end of a text over the word there, which may go on beyond the end. It may be part of a UUID, so it
+// goes on over dashes and words as long as all is hexadecimal.
 func joined(text []byte, i, step int) int {
-	hex := true
-	for ; i >= 0 && i < len(text); i += step {
-		if c := text[i]; fold[c] > backslash {
-			hex = hex && isHex(c)
-		} else if c != '-' || !hex {
-			break
+	open := i
+	for hex := true; hex; i += step {
+		j := i
+		for ; j >= 0 && j < len(text) && fold[text[j]] > backslash; j += step {
+			hex = hex && isHex(text[j])
+		}
+		if !hex && i != open {
+			return i
+		}
+		if i = j; i < 0 || i >= len(text) || text[i] != '-' || !hex {
+			return i
 		}
 	}
 	return i

@@ -40,7 +40,11 @@ func (n or) sql(negated bool) string {
 		}
 	}
 	for _, c := range columns {
-		terms = append(terms, condition(fmt.Sprintf("%s IN (%s)", identifier(c), strings.Join(lists[c], ", ")), negated))
+		test := identifier(c) + " = " + lists[c][0]
+		if len(lists[c]) > 1 {
+			test = fmt.Sprintf("%s IN (%s)", identifier(c), strings.Join(lists[c], ", "))
+		}
+		terms = append(terms, condition(test, negated))
 	}
 	return join(terms, negated)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -118,7 +119,7 @@ func (g *generator) test(l leaf) string {
 		t = t.Add(time.Duration(g.rng.IntN(3)-1) * time.Microsecond)
 		return l.path[0] + pick(g.rng, []string{":", "<", "<=", ">", ">=", "!="}) + t.UTC().Format(time.RFC3339Nano)
 	case "sourceIPs":
-		if g.rng.IntN(2) == 0 {
+		if _, err := netip.ParseAddr(l.text); err == nil && g.rng.IntN(2) == 0 {
 			return "ip:" + l.text
 		}
 	}
