@@ -3,9 +3,13 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
+	"strconv"
+	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"annals.dev/internal/disk"
@@ -33,6 +37,14 @@ func (l *Ledger) writeCheckpoints() error {
 	l.checkpoints.Lock()
 	defer l.checkpoints.Unlock()
 	var all error
+	grown := false
+	defer func() {
+		if grown {
+			if err := l.writeHeads(); err != nil {
+				l.opts.Log.Error("the list of clusters was not written", "error", err)
+			}
+		}
+	}()
 	for _, name := range l.names() {
 		l.mu.Lock()
 		c := l.clusters[name]
@@ -55,8 +67,55 @@ func (l *Ledger) writeCheckpoints() error {
 		l.mu.Lock()
 		c.noted = head.size
 		l.mu.Unlock()
+		grown = true
 	}
 	return all
+}
+
+// headsFile lists every cluster and its size, signed, so that a whole cluster cannot vanish unseen.
+const headsFile = "heads"
+
+func (l *Ledger) writeHeads() error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "annals/%s heads\n", l.desc.ID)
+	for _, name := range l.names() {
+		l.mu.Lock()
+		noted := l.clusters[name].noted
+		l.mu.Unlock()
+		fmt.Fprintf(&b, "%s %d\n", name, noted)
+	}
+	n, err := sign(b.String(), l.signer)
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(l.fs, headsFile, n)
+}
+
+// readHeads gives the size that each cluster had at least.
+func readHeads(d disk.FS, desc *Description, v note.Verifier) (map[string]uint64, error) {
+	heads := make(map[string]uint64)
+	b, err := disk.ReadFile(d, headsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return heads, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := note.Open(b, note.VerifierList(v))
+	if err != nil {
+		return nil, &SignatureError{headsFile, err}
+	}
+	lines := strings.Split(strings.TrimSuffix(n.Text, "\n"), "\n")
+	if lines[0] != "annals/"+desc.ID+" heads" {
+		return nil, &DamageError{headsFile, fmt.Errorf("it begins with %q", lines[0])}
+	}
+	for _, line := range lines[1:] {
+		name, size, _ := strings.Cut(line, " ")
+		if heads[name], err = strconv.ParseUint(size, 10, 63); err != nil || !ClusterName.MatchString(name) {
+			return nil, &DamageError{headsFile, fmt.Errorf("line %q", line)}
+		}
+	}
+	return heads, nil
 }
 
 // Checkpoint signs a cluster's tree head as it is now.

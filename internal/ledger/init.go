@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -11,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -21,11 +21,10 @@ import (
 
 // Description is ledger.json: what a ledger is, made by Init and never changed.
 type Description struct {
-	Version   int       `json:"version"`
-	ID        string    `json:"id"`        // random; origin lines are annals/<id>/<cluster>
-	PublicKey string    `json:"publicKey"` // of a signed note: verifies checkpoints and manifests
-	Key       string    `json:"key"`       // where the signing key is: a path, below the ledger's directory if relative
-	Created   time.Time `json:"created"`
+	Version   int    `json:"version"`
+	ID        string `json:"id"`        // random; origin lines are annals/<id>/<cluster>
+	PublicKey string `json:"publicKey"` // of a signed note: verifies checkpoints and manifests
+	Key       string `json:"key"`       // where the signing key is: a path, below the ledger's directory if relative
 }
 
 const (
@@ -65,7 +64,7 @@ func Init(dir, key string) (*Description, error) {
 	}
 	var id [8]byte
 	rand.Read(id[:])
-	desc := &Description{Version: descriptionVersion, ID: hex.EncodeToString(id[:]), Key: key, Created: time.Now().UTC().Truncate(time.Second)}
+	desc := &Description{Version: descriptionVersion, ID: hex.EncodeToString(id[:]), Key: key}
 	secret, public, err := note.GenerateKey(rand.Reader, "annals/"+desc.ID)
 	if err != nil {
 		return nil, err
@@ -87,7 +86,7 @@ func Init(dir, key string) (*Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.WriteString(secret + "\n")
+	_, err = f.WriteString(secret)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return nil, err
 	}
@@ -102,11 +101,16 @@ func create(d disk.FS, desc *Description) error {
 	if err := wal.Create(d, walDir); err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(desc, "", "  ")
+	b, err := desc.marshal()
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(d, descriptionFile, append(b, '\n'))
+	return disk.WriteFile(d, descriptionFile, b)
+}
+
+func (desc *Description) marshal() ([]byte, error) {
+	b, err := json.MarshalIndent(desc, "", "  ")
+	return append(b, '\n'), err
 }
 
 func (desc *Description) keyPath(dir string) string {
@@ -141,6 +145,9 @@ func describe(d disk.FS) (*Description, error) {
 	}
 	if desc.Version > descriptionVersion {
 		return nil, fmt.Errorf("%w (its format is version %d, this program's %d)", ErrVersion, desc.Version, descriptionVersion)
+	}
+	if again, err := desc.marshal(); err != nil || !bytes.Equal(again, b) {
+		return nil, &DamageError{descriptionFile, errors.New("it is not as annals init wrote it")}
 	}
 	return desc, nil
 }

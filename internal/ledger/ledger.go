@@ -75,7 +75,8 @@ type Ledger struct {
 	stop   chan struct{}
 	done   sync.WaitGroup
 
-	checkpoints sync.Mutex // held while they are written
+	checkpoints sync.Mutex   // held while they are written
+	sealing     sync.RWMutex // held while files are published or removed
 
 	mu       sync.Mutex // what follows, and what cluster and Segment say it guards
 	clusters map[string]*cluster
@@ -164,23 +165,24 @@ func open(d disk.FS, root string, desc *Description, signer note.Signer, opts Op
 
 // load reads the manifests, replays the log, and holds both against the checkpoints.
 func (l *Ledger) load() error {
-	names, err := l.fs.ReadDir("clusters")
+	names, err := clusterNames(l.fs)
 	if err != nil {
 		return err
 	}
-	for _, e := range names {
-		if err := l.loadCluster(e.Name()); err != nil {
-			return err
-		}
+	least, err := readHeads(l.fs, l.desc, l.verifier)
+	if err != nil {
+		return err
 	}
 	heads := make(map[string]Checkpoint)
-	for _, e := range names {
-		c, err := l.readCheckpoint(e.Name())
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range names {
+		if err := l.loadCluster(name); err != nil {
 			return err
 		}
+		c, err := readCheckpoint(l.fs, l.desc, l.verifier, name)
 		if err == nil {
-			heads[e.Name()] = c
+			heads[name] = c
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	l.log, l.Opened, err = wal.Open(l.fs, walDir, func(e wal.Entry) error { return l.replay(e, heads) })
@@ -188,13 +190,27 @@ func (l *Ledger) load() error {
 		return err
 	}
 	for name, c := range heads {
-		if size := l.clusters[name].tree.size; size < c.Size {
-			_ = l.log.Close()
-			return &MissingError{name, size, c.Size}
-		}
+		least[name] = max(least[name], c.Size)
 		l.clusters[name].noted = c.Size
 	}
+	for name, need := range least {
+		if size := l.cluster(name, 0).tree.size; size < need {
+			_ = l.log.Close()
+			return &MissingError{name, size, need}
+		}
+	}
 	return nil
+}
+
+// clusterNames lists the clusters that have a directory.
+func clusterNames(d disk.FS) (names []string, err error) {
+	entries, err := d.ReadDir("clusters")
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
 }
 
 // MissingError says that positions which a checkpoint covers are not there.
@@ -207,17 +223,17 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("cluster %s: positions %d to %d are missing: a signed checkpoint covers %d events, and %d are here", e.Cluster, e.Have, e.Need-1, e.Need, e.Have)
 }
 
-func (l *Ledger) readCheckpoint(cluster string) (Checkpoint, error) {
+func readCheckpoint(d disk.FS, desc *Description, v note.Verifier, cluster string) (Checkpoint, error) {
 	name := path.Join(clusterDir(cluster), checkpointFile)
-	b, err := disk.ReadFile(l.fs, name)
+	b, err := disk.ReadFile(d, name)
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	c, err := ParseCheckpoint(b, l.verifier)
+	c, err := ParseCheckpoint(b, v)
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", name, err)
 	}
-	if c.Origin != l.desc.origin(cluster) {
+	if c.Origin != desc.origin(cluster) {
 		return c, &DamageError{name, fmt.Errorf("it is of %s", c.Origin)}
 	}
 	return c, nil

@@ -19,12 +19,14 @@ import (
 // manifest says which files make up a cluster: it is a signed note, and replacing it is what publishes a seal or a merge.
 //
 //	annals/<id>/<cluster> manifest
+//	ledger <bytes> <SHA-256>       of ledger.json
 //	size <positions sealed>
 //	edge <hash> …                  the tree's frontier at that size, largest subtree first
 //	whole <hash> …                 subtrees of 256 leaves since the last full tile of level 1
 //	segment <name> <bytes> <SHA-256 of the columns> <bytes> <SHA-256 of the index>
 //	seen <bytes> <SHA-256>         of the file of sightings, if there is one
 type manifest struct {
+	ledger   fileInfo
 	sealed   frontier
 	whole    []tlog.Hash
 	segments []manifestSegment
@@ -41,6 +43,8 @@ type fileInfo struct {
 	size int64
 	sum  [sha256.Size]byte
 }
+
+func infoOf(b []byte) fileInfo { return fileInfo{int64(len(b)), sha256.Sum256(b)} }
 
 func (f fileInfo) String() string {
 	return fmt.Sprintf("%d %s", f.size, base64.StdEncoding.EncodeToString(f.sum[:]))
@@ -67,7 +71,7 @@ func clusterDir(cluster string) string { return path.Join("clusters", cluster) }
 
 func (m *manifest) text(origin string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s manifest\nsize %d\nedge", origin, m.sealed.size)
+	fmt.Fprintf(&b, "%s manifest\nledger %s\nsize %d\nedge", origin, m.ledger, m.sealed.size)
 	for _, h := range m.sealed.hashes {
 		b.WriteString(" " + h.String())
 	}
@@ -95,6 +99,8 @@ func parseManifest(text, origin string) (*manifest, error) {
 		w := strings.Split(line, " ")
 		var err error
 		switch {
+		case w[0] == "ledger" && len(w) == 3:
+			err = m.ledger.parse(w[1], w[2])
 		case w[0] == "size" && len(w) == 2:
 			m.sealed.size, err = strconv.ParseUint(w[1], 10, 63)
 		case w[0] == "edge":

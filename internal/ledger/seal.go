@@ -38,6 +38,8 @@ func (l *Ledger) names() []string {
 }
 
 func (l *Ledger) seal(f freezing) error {
+	l.sealing.Lock()
+	defer l.sealing.Unlock()
 	for _, name := range l.names() {
 		if err := l.sealCluster(name); err != nil {
 			return fmt.Errorf("cluster %s: %w", name, err)
@@ -111,7 +113,7 @@ func (l *Ledger) publish(c *cluster, m *manifest, change func()) error {
 	}
 	l.mu.Unlock()
 	if seen != nil && err == nil {
-		m.seen = fileInfo{int64(len(seen)), sha256.Sum256(seen)}
+		m.seen = infoOf(seen)
 		err = disk.WriteFile(l.fs, path.Join(clusterDir(c.name), seenName(m.seen)), seen)
 	}
 	if err == nil {
@@ -132,6 +134,11 @@ func (l *Ledger) publish(c *cluster, m *manifest, change func()) error {
 }
 
 func (l *Ledger) writeManifest(cluster string, m *manifest) error {
+	desc, err := l.desc.marshal()
+	if err != nil {
+		return err
+	}
+	m.ledger = infoOf(desc)
 	b, err := sign(m.text(l.desc.origin(cluster)), l.signer)
 	if err != nil {
 		return err
@@ -192,7 +199,7 @@ func (l *Ledger) writeSegment(cluster string, r *rows, event func(row int, buf [
 	if err := disk.WriteFile(l.fs, name+indexFile, b); err != nil {
 		return nil, err
 	}
-	files[1] = fileInfo{int64(len(b)), sha256.Sum256(b)}
+	files[1] = infoOf(b)
 	s, err := openSegment(l.fs, l.root, cluster, name)
 	if err != nil {
 		return nil, err

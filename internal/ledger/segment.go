@@ -290,6 +290,10 @@ func (s *Segment) read(ctx context.Context, rows []int, f func(t *table, i, row 
 	return nil
 }
 
+func (s *Segment) ints(f disk.File, g, column int) ([]int64, error) {
+	return parquet.Ints(f, s.index.Groups[g].Pages[column], Columns[column].Optional)
+}
+
 // group reads the columns of a row group, bodies and surrounds aside.
 func (s *Segment) group(f disk.File, g int) (*table, error) {
 	t := &table{n: s.index.Groups[g].Rows}
@@ -298,7 +302,7 @@ func (s *Segment) group(f disk.File, g int) (*table, error) {
 		var err error
 		switch def.Kind {
 		case Int64, Timestamp:
-			t.ints[c], err = parquet.Ints(f, pages, def.Optional)
+			t.ints[c], err = s.ints(f, g, c)
 		case UUID:
 			t.hi, t.lo, err = parquet.UUIDs(f, pages)
 		case String:

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -63,7 +62,7 @@ func readSeen(d disk.FS, cluster string, want fileInfo) (map[string]*roaring64.B
 	if err != nil {
 		return nil, err
 	}
-	if (fileInfo{int64(len(b)), sha256.Sum256(b)}) != want || len(b) < len(seenMagic) || string(b[:len(seenMagic)]) != seenMagic {
+	if infoOf(b) != want || len(b) < len(seenMagic) || string(b[:len(seenMagic)]) != seenMagic {
 		return nil, &DamageError{name, fmt.Errorf("it is not the file that the manifest names")}
 	}
 	for dec := (decoder{b: b[len(seenMagic):]}); len(dec.b) > 0; {
