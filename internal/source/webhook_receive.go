@@ -39,7 +39,13 @@ func (w *Webhook) receive(rw http.ResponseWriter, r *http.Request, cluster, orig
 		return total, &bodyError{http.StatusUnsupportedMediaType, fmt.Errorf("Content-Encoding %.40q is not known: send the body plain or as gzip", enc)}
 	}
 	in := &watched{r: text}
-	list := format.NewListReader(in, maxBody)
+	v := receivers.Get().(*receiver)
+	list := v.list
+	list.Reset(in, maxBody, v.buf[:])
+	defer func() {
+		list.Reset(nil, 0, nil) // at rest it holds on to no request
+		receivers.Put(v)
+	}()
 	for before := int64(0); ; {
 		events, err := list.Next(0)
 		// A body that broke off comes again whole: what the network cut is no cut event.
@@ -66,7 +72,16 @@ func (w *Webhook) receive(rw http.ResponseWriter, r *http.Request, cluster, orig
 	return total, nil
 }
 
-var gunzips sync.Pool // of *gzip.Reader
+// receiver is what it takes to read a body. It is used again: made anew it costs three times what reading does.
+type receiver struct {
+	list *format.ListReader
+	buf  [1 << 20]byte
+}
+
+var (
+	receivers = sync.Pool{New: func() any { return &receiver{list: format.NewListReader(nil, 0)} }}
+	gunzips   sync.Pool // of *gzip.Reader
+)
 
 func gunzip(r io.Reader) (*gzip.Reader, error) {
 	z, _ := gunzips.Get().(*gzip.Reader)

@@ -167,7 +167,7 @@ func TestDeliverBadEvents(t *testing.T) {
 		bad        bool
 	}{
 		{"one bad among good", list(item(1), `{"level":"Metadata","auditID":`+"\x01"+`}`, item(2)), ids(1, 3), true},
-		{"an item that is no event", list(item(1), `17`, item(2)), ids(1, 3), true},
+		{"an item that is no event", list(item(1), `true`, item(2)), ids(1, 3), true},
 		{"an item cut short, then nothing", strings.TrimSuffix(list(item(1)), "]}\n") + "," + item(2)[:200], []string{id(1), id(2)}, false},
 		{"log lines instead of a list", lines(1, 4), ids(1, 4), false},
 		{"garbage", "hello", nil, true},
