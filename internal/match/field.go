@@ -88,7 +88,12 @@ var fields = index([]*field{
 	{name: "requestObject", column: bodies, span: func(v *audit.View) audit.Span { return v.RequestObject }, object: true},
 	{name: "responseObject", column: bodies, span: func(v *audit.View) audit.Span { return v.ResponseObject }, object: true},
 	{name: "auditID", column: "auditID", text: func(v *audit.View) audit.Text { return v.AuditID }},
-	{name: "time", column: `"time"`, unit: instant, number: func(r *Row) (int64, bool) { return r.View.Time, r.View.Time != 0 }},
+	{name: "time", column: `"time"`, unit: instant, number: func(r *Row) (int64, bool) {
+		if r.View.Time == 0 {
+			return r.Received, true // so the ledger keeps it
+		}
+		return r.View.Time, true
+	}},
 	{name: "requestReceivedTimestamp", column: `epoch_us("time") - "latency"`, unit: instant, number: func(r *Row) (int64, bool) {
 		return r.View.RequestTime, r.View.RequestTime != 0 && r.View.Time != 0
 	}},

@@ -71,7 +71,7 @@ func (p *Predicate) Columns() (cols, rest *Predicate) {
 }
 
 // TimeRange bounds the time of the events that match, both bounds included: microseconds, math.MinInt64 and math.MaxInt64
-// where nothing bounds it. If anything does, an event without a time cannot match.
+// where nothing bounds it.
 func (p *Predicate) TimeRange() (from, to int64) {
 	from, to = math.MinInt64, math.MaxInt64
 	for _, n := range p.conjuncts() {

@@ -127,7 +127,7 @@ func TestPredicateHolds(t *testing.T) {
 			if !need.Met(func(h uint32) bool { return words[h] }) {
 				t.Fatalf("%q matches, but what it needs is not among the words of\n%s", query, events[i])
 			}
-			if r.View.Time != 0 && (r.View.Time < from || r.View.Time > to) {
+			if at, _ := fields["time"].number(r); at < from || at > to {
 				t.Fatalf("%q: the time is not in [%d, %d] of\n%s", query, from, to, events[i])
 			}
 			if hasID && !r.View.AuditID.Is(id) {

@@ -1,8 +1,10 @@
 package match
 
 import (
+	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"annals.dev/audit"
 )
@@ -76,7 +78,15 @@ func (r *Row) decode(t audit.Text) []byte {
 }
 
 func (t *jsonTest) match(r *Row) bool {
-	return t.in(t.field.span(r.View), &r.scratch)
+	return t.in(valid(t.field.span(r.View)), &r.scratch)
+}
+
+// valid is the JSON as the ledger's columns have it: bytes that are no UTF-8 replaced.
+func valid(s audit.Span) []byte {
+	if utf8.Valid(s) {
+		return s
+	}
+	return bytes.ToValidUTF8(s, []byte(string(utf8.RuneError)))
 }
 
 func (t *numberTest) match(r *Row) bool {

@@ -27,7 +27,7 @@ func viewText(v *audit.View, scratch *[]byte, yield func(span []byte, json bool)
 		}
 		return yield(t, false)
 	}
-	json := func(s audit.Span) bool { return len(s) == 0 || yield(s, true) }
+	json := func(s audit.Span) bool { return len(s) == 0 || yield(valid(s), true) }
 	// Of an event that was cut, the members of these two may be known although the whole is not.
 	impersonated := func() bool {
 		if v.ImpersonatedUser.Raw != nil {
