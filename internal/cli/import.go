@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"annals.dev/internal/access"
+	"annals.dev/internal/server"
+	"annals.dev/internal/source"
+)
+
+const importLong = `Import reads files that are there already: log files, rotated or compressed, exports of clouds and
+of log shippers, archives; folders with all that is in them; "-" is standard input. What shape they
+have is found out record by record.
+
+An event that the ledger knows is counted, not doubled, and files that an earlier import finished
+are passed over: an import that was interrupted is simply started again. What cannot be read is kept
+as it is, marked, and named in the summary.
+
+While a server runs, it reads the files itself. Those that its user may not read can be piped in.`
+
+const importExample = `  annals import /var/log/kubernetes/
+  annals import --cluster prod s3-export/*.gz must-gather.tar.gz
+  aws logs filter-log-events --log-group-name /aws/eks/prod/cluster | annals import --cluster prod -`
+
+func newImport(e *env) *cobra.Command {
+	var cluster string
+	var again bool
+	cmd := &cobra.Command{
+		Use: "import FILE…", Short: "Bring in files", Long: importLong, Example: importExample,
+		Args: cobra.MinimumNArgs(1),
+	}
+	cmd.Flags().StringVar(&cluster, "cluster", "default", "the cluster that the events are of")
+	cmd.Flags().BoolVar(&again, "again", false, "read files that were finished before too")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := access.CheckCluster(cluster); err != nil {
+			return &usageError{err}
+		}
+		q := server.ImportQuestion{Cluster: cluster, Again: again}
+		var content io.Reader
+		if slices.Contains(args, "-") {
+			if len(args) > 1 {
+				return usagef("standard input (-) is imported alone")
+			}
+			content = e.in
+		} else {
+			for _, a := range args {
+				path, err := filepath.Abs(a)
+				if err != nil {
+					return err
+				}
+				q.Paths = append(q.Paths, path)
+			}
+		}
+		client, err := e.connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		bar := e.progress()
+		end, err := client.Import(cmd.Context(), q, content, func(p source.Progress) { showImport(bar, p) })
+		bar.clear()
+		if err != nil {
+			return err
+		}
+		e.importSummary(&end)
+		if n := len(end.Failed); n > 0 {
+			return &exitError{exitFailed, fmt.Errorf("%d of %d files could not be read to the end", n, n+end.Summary.Files+end.Summary.Unchanged)}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func showImport(bar *progress, p source.Progress) {
+	text := fmt.Sprintf("%d of %d files · %s events", p.FilesDone, p.Files, count(p.Events))
+	if s := p.Elapsed.Seconds(); s > 0.5 {
+		text += fmt.Sprintf(" · %s/s", count(int64(float64(p.Events)/s)))
+		if p.Bytes > 0 && p.Total > p.Bytes {
+			text += " · " + time.Duration(float64(p.Total-p.Bytes)/float64(p.Bytes)*float64(p.Elapsed)).Round(time.Second).String() + " left"
+		}
+	}
+	if p.Salvaged+p.Quarantined > 0 {
+		text += fmt.Sprintf(" · %s cut, %s unreadable", count(p.Salvaged), count(p.Quarantined))
+	}
+	bar.show(p.Bytes, p.Total, text)
+}
+
+// importSummary tells what became of every file. It is talk, not a result: it goes to standard error.
+func (e *env) importSummary(end *server.ImportEnd) {
+	s := &end.Summary
+	e.say("%s new events from %d files (%s, %s)", count(s.New), s.Files, size(s.Bytes), s.Elapsed.Round(10*time.Millisecond))
+	if !s.From.IsZero() {
+		e.say("  from %s to %s", formatTime(s.From, time.UTC), formatTime(s.Until, time.UTC))
+	}
+	for _, line := range []struct {
+		n    int64
+		text string
+	}{
+		{s.Duplicates, "known already"}, {s.Conflicts, "with other bytes than a known event of the same audit ID and stage: kept, marked"},
+		{s.Salvaged, "cut short: what stood before the cut is kept, marked"}, {s.Quarantined, "unreadable: kept as they are, marked"},
+		{int64(s.Unchanged), "files passed over, finished by an earlier import (--again reads them)"},
+	} {
+		if line.n > 0 {
+			e.say("  %s %s", count(line.n), line.text)
+		}
+	}
+	for _, kind := range sortedKeys(s.Formats) {
+		e.say("  %d files of %s", s.Formats[kind], kind)
+	}
+	for _, kind := range sortedKeys(s.Skipped) {
+		e.say("  %s records skipped: %s", count(s.Skipped[kind]), kind)
+	}
+	for _, kind := range sortedKeys(s.NotRead) {
+		e.say("  %d left alone: %s", s.NotRead[kind], kind)
+	}
+	for _, reason := range sortedKeys(s.Reasons) {
+		e.say("  %s unreadable: %s", count(s.Reasons[reason]), reason)
+	}
+	for _, example := range s.Examples {
+		e.say("    %s", example)
+	}
+	for _, f := range end.Failed {
+		e.say("  FAILED %s: %s", f.Path, f.Error)
+	}
+}

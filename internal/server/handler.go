@@ -1,0 +1,264 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"annals.dev/internal/access"
+	"annals.dev/internal/ledger"
+	"annals.dev/internal/match"
+	"annals.dev/internal/query"
+	"annals.dev/internal/source"
+)
+
+// handler answers the command line's questions.
+func (c *core) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/search", answer(c.search))
+	mux.HandleFunc("POST /v1/sql", answer(c.sql))
+	mux.HandleFunc("POST /v1/import", c.serveImport)
+	mux.HandleFunc("POST /v1/checkpoint", answer(c.checkpoint))
+	mux.HandleFunc("POST /v1/verify", answer(c.verify))
+	mux.HandleFunc("POST /v1/prove", answer(c.prove))
+	mux.HandleFunc("POST /v1/status", answer(c.status))
+	return mux
+}
+
+// KindOf sorts an error by what its reader can do about it.
+func KindOf(err error) Kind {
+	var answered *Error
+	var syntax *match.Error
+	var refused *query.RefusedError
+	var statement *query.Error
+	var damage *ledger.DamageError
+	var missing *ledger.MissingError
+	var signature *ledger.SignatureError
+	switch {
+	case errors.As(err, &answered):
+		return answered.Kind
+	case errors.As(err, &syntax), errors.As(err, &refused), errors.As(err, &statement):
+		return Usage
+	case errors.As(err, &missing):
+		return Missing
+	case errors.As(err, &signature):
+		return BadSignature
+	case errors.As(err, &damage), errors.Is(err, ledger.ErrProof):
+		return Tampered
+	}
+	return Failed
+}
+
+func (c *core) search(ctx context.Context, q SearchQuestion, emit func(Row) error) (Coverage, error) {
+	predicate, err := match.Parse(q.Query)
+	if err != nil {
+		return Coverage{}, err
+	}
+	if err := c.checkClusters(q.Clusters); err != nil {
+		return Coverage{}, err
+	}
+	s := query.Search{
+		Range: query.Range{Query: predicate, Since: q.Since, Until: q.Until, Clusters: q.Clusters},
+		Limit: q.Limit, Wide: true, Bytes: q.Detail != Summary,
+	}
+	give := func(r *query.Row) error { return emit(newRow(r, q.Detail)) }
+	if q.Follow {
+		return c.follow(ctx, s, give)
+	}
+	cov, err := c.engine.Search(ctx, s, give)
+	if cov == nil {
+		cov = &query.Coverage{}
+	}
+	return newCoverage(cov), err
+}
+
+const followEvery = 200 * time.Millisecond
+
+// follow gives what is there, the oldest first, then what arrives, in the order of its arrival, until whoever asks has gone.
+func (c *core) follow(ctx context.Context, s query.Search, give func(*query.Row) error) (Coverage, error) {
+	// The newest rows come first out of a search with a limit, and are to be given last.
+	var first []*query.Row
+	keep := func(r *query.Row) error { first = append(first, r); return nil }
+	if s.Limit == 0 {
+		s.OldestFirst, keep = true, give
+	}
+	cov, err := c.engine.Search(ctx, s, keep)
+	if err != nil {
+		return Coverage{}, err
+	}
+	for _, r := range slices.Backward(first) {
+		if err := give(r); err != nil {
+			return Coverage{}, err
+		}
+	}
+	next := map[string]uint64{}
+	for _, v := range cov.Clusters {
+		next[v.Name] = v.To
+	}
+	only, predicate := s.Clusters, s.Query
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return newCoverage(cov), ctx.Err()
+		case <-tick.C:
+		}
+		for name, size := range c.sizes(only) {
+			if size <= next[name] {
+				continue
+			}
+			arrived, err := match.Parse(fmt.Sprintf("position>=%d", next[name]))
+			if err != nil {
+				return Coverage{}, err
+			}
+			s.Range.Query, s.Range.Clusters = match.And(predicate, arrived), []string{name}
+			s.Limit, s.OldestFirst = 0, true
+			cov, err := c.engine.Search(ctx, s, give)
+			if err != nil {
+				return Coverage{}, err
+			}
+			for _, v := range cov.Clusters {
+				next[v.Name] = v.To
+			}
+		}
+	}
+}
+
+// sizes are how many events each of the clusters has.
+func (c *core) sizes(clusters []string) map[string]uint64 {
+	snap := c.ledger.Snapshot(clusters...)
+	defer snap.Release()
+	sizes := make(map[string]uint64, len(snap.Clusters))
+	for _, v := range snap.Clusters {
+		sizes[v.Name] = v.Size
+	}
+	return sizes
+}
+
+// checkClusters refuses a cluster that is not there: a mistyped name must not look like an empty answer.
+func (c *core) checkClusters(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	sizes := c.sizes(nil)
+	for _, name := range names {
+		if _, ok := sizes[name]; !ok {
+			known := make([]string, 0, len(sizes))
+			for k := range sizes {
+				known = append(known, k)
+			}
+			slices.Sort(known)
+			return &Error{Usage, fmt.Sprintf("there is no cluster %q; those with events are: %s", name, strings.Join(known, ", "))}
+		}
+	}
+	return nil
+}
+
+func newCoverage(q *query.Coverage) Coverage {
+	c := Coverage{
+		Clusters: []ClusterCoverage{}, Since: q.Since, Until: q.Until, Considered: q.Considered, Returned: q.Returned,
+		Salvaged: q.Salvaged, Quarantined: q.Quarantined, Truncated: q.Truncated, Conflicts: q.Conflicts,
+		LimitReached: q.LimitReached, Why: q.Why, Seconds: q.Elapsed.Seconds(),
+		// That there is more than was asked for is no gap in what was given.
+		Complete: q.Complete || q.LimitReached && len(q.Why) <= 1,
+	}
+	for _, v := range q.Clusters {
+		c.Clusters = append(c.Clusters, ClusterCoverage(v))
+	}
+	return c
+}
+
+func (c *core) sql(ctx context.Context, q SQLQuestion, emit func(SQLItem) error) (Coverage, error) {
+	if err := c.checkClusters(q.Clusters); err != nil {
+		return Coverage{}, err
+	}
+	columns := func(cols []query.ResultColumn) error {
+		item := SQLItem{}
+		for _, col := range cols {
+			item.Columns = append(item.Columns, SQLColumn(col))
+		}
+		return emit(item)
+	}
+	row := func(values []any) error {
+		item := SQLItem{Row: make([]json.RawMessage, len(values))}
+		for i, v := range values {
+			b, err := json.Marshal(v)
+			if err != nil {
+				return fmt.Errorf("column %d: %w", i+1, err)
+			}
+			item.Row[i] = b
+		}
+		return emit(item)
+	}
+	cov, err := c.engine.SQL(ctx, query.Statement{SQL: q.Statement, Clusters: q.Clusters}, columns, row)
+	if cov == nil {
+		cov = &query.Coverage{}
+	}
+	return newCoverage(cov), err
+}
+
+// serveImport reads the files that a question names, or what stands behind the question's line, as they are sent.
+func (c *core) serveImport(w http.ResponseWriter, r *http.Request) {
+	// Progress is told while the body is still being read.
+	if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	reply(w, func(emit func(source.Progress) error) (ImportEnd, error) {
+		body := bufio.NewReader(r.Body)
+		line, err := body.ReadSlice('\n')
+		var q ImportQuestion
+		if err == nil {
+			err = json.Unmarshal(bytes.TrimSpace(line), &q)
+		}
+		if err != nil {
+			return ImportEnd{}, &Error{Usage, fmt.Sprintf("the question cannot be read: %v", err)}
+		}
+		return c.importFiles(r.Context(), q, body, emit)
+	})
+}
+
+func (c *core) importFiles(ctx context.Context, q ImportQuestion, body io.Reader, emit func(source.Progress) error) (ImportEnd, error) {
+	if err := access.CheckCluster(q.Cluster); err != nil {
+		return ImportEnd{}, &Error{Usage, err.Error()}
+	}
+	for _, p := range q.Paths {
+		if !filepath.IsAbs(p) {
+			return ImportEnd{}, &Error{Usage, fmt.Sprintf("%q is not an absolute path", p)}
+		}
+	}
+	paths := q.Paths
+	if len(paths) == 0 {
+		paths = []string{"-"}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	im := source.NewImporter(source.ImporterConfig{
+		Ledger: c.ledger, Cluster: q.Cluster, Data: c.dir, Again: q.Again, Stdin: body, Log: c.log,
+		Progress: func(p source.Progress) {
+			if emit(p) != nil {
+				cancel() // nobody listens any more
+			}
+		},
+	})
+	sum, err := im.Run(ctx, paths)
+	end := ImportEnd{Summary: sum, Failed: []FileFailure{}}
+	for _, f := range sum.Failed {
+		end.Failed = append(end.Failed, FileFailure{f.Path, f.Err.Error()})
+	}
+	end.Summary.Failed = nil
+	return end, err
+}
+
+// ready says why nothing is taken any more, or nil.
+func (c *core) ready() error { return c.ledger.Stats().Failed }

@@ -1,0 +1,185 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"annals.dev/internal/access"
+	"annals.dev/internal/source"
+)
+
+// Config is what a server is told.
+type Config struct {
+	Dir     string
+	Listen  string // where events are received, "" not at all
+	HTTP    string // where the page and the metrics are, on loopback; "" nowhere
+	Follow  []source.FollowSource
+	Log     *slog.Logger
+	Started func(Addresses) // Optional. Called once everything runs.
+}
+
+// Addresses are where a server listens; empty where it does not.
+type Addresses struct{ Webhook, HTTP string }
+
+// Run serves a data directory until the context ends; then it lets the sources finish what they have begun, and returns nil.
+// Any part that fails ends all of them.
+func Run(ctx context.Context, cfg Config) (err error) {
+	c, err := openCore(cfg.Dir, cfg.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	keys, err := access.Open(c.dir, cfg.Log)
+	if err != nil {
+		return err
+	}
+
+	// What is listed first is started first and stopped last: what others rely on.
+	var parts []part
+	defer func() {
+		for _, p := range parts {
+			p.unused()
+		}
+	}()
+	socket, err := listenSocket(c.dir)
+	if err != nil {
+		return err
+	}
+	parts = append(parts, c.httpPart("socket", socket, c.handler()))
+	var at Addresses
+	if cfg.HTTP != "" {
+		l, err := listenLoopback(cfg.HTTP)
+		if err != nil {
+			return err
+		}
+		at.HTTP = l.Addr().String()
+		parts = append(parts, c.httpPart("page", l, c.pages()))
+	}
+	if len(cfg.Follow) > 0 {
+		f, err := source.NewFollower(source.FollowerConfig{Ledger: c.ledger, Sources: cfg.Follow, Data: c.dir, Log: cfg.Log, Metrics: c.metrics})
+		if err != nil {
+			return err
+		}
+		parts = append(parts, part{"follower", f.Run, func() {}})
+	}
+	if cfg.Listen != "" {
+		l, err := net.Listen("tcp", cfg.Listen)
+		if err != nil {
+			return fmt.Errorf("webhook: %w: choose another address with --listen", err)
+		}
+		at.Webhook = l.Addr().String()
+		w := source.NewWebhook(source.WebhookConfig{
+			Listener: l, TLS: keys.TLSConfig(), Access: keys, Ledger: c.ledger, Ready: c.ready, Log: cfg.Log, Metrics: c.metrics,
+		})
+		parts = append(parts, part{"webhook", w.Run, func() { l.Close() }})
+	}
+	begun := parts
+	parts = nil
+	return runParts(ctx, begun, cfg.Log, func() {
+		if cfg.Started != nil {
+			cfg.Started(at)
+		}
+	})
+}
+
+// part is something that runs until its context ends.
+type part struct {
+	name   string
+	run    func(context.Context) error
+	unused func() // closes what run would have closed
+}
+
+// runParts runs parts until ctx ends or one of them fails, then ends them in reverse: each has ended before the one that was
+// started before it is told to.
+func runParts(ctx context.Context, parts []part, log *slog.Logger, started func()) error {
+	type end struct {
+		cancel context.CancelFunc
+		done   chan struct{}
+	}
+	failed := make(chan error, len(parts))
+	ends := make([]end, len(parts))
+	var mu sync.Mutex
+	var all error
+	for i, p := range parts {
+		pctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		ends[i] = end{cancel, make(chan struct{})}
+		go func() {
+			defer close(ends[i].done)
+			err := p.run(pctx)
+			if err == nil && pctx.Err() == nil {
+				err = fmt.Errorf("%s: ended by itself", p.name)
+			}
+			if err != nil {
+				mu.Lock()
+				all = errors.Join(all, err)
+				mu.Unlock()
+				failed <- err
+			}
+		}()
+	}
+	started()
+	select {
+	case <-ctx.Done():
+		log.Info("stopping: what was begun is finished first")
+	case err := <-failed:
+		log.Error("stopping", "error", err)
+	}
+	for i := len(ends) - 1; i >= 0; i-- {
+		begun := time.Now()
+		ends[i].cancel()
+		<-ends[i].done
+		log.Debug("stopped", "part", parts[i].name, "took", time.Since(begun))
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return all
+}
+
+// drainFor is how long a question may go on after the server was told to stop.
+const drainFor = 2 * time.Second
+
+func (c *core) httpPart(name string, l net.Listener, h http.Handler) part {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: log.New(io.Discard, "", 0)}
+	run := func(ctx context.Context) error {
+		served := make(chan error, 1)
+		go func() { served <- srv.Serve(l) }()
+		select {
+		case err := <-served:
+			return fmt.Errorf("%s: %w", name, err)
+		case <-ctx.Done():
+		}
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
+		defer cancel()
+		if srv.Shutdown(drain) != nil {
+			srv.Close() // its questions' contexts end with their connections
+		}
+		<-served
+		return nil
+	}
+	return part{name, run, func() { l.Close() }}
+}
+
+// listenLoopback refuses other addresses: the page asks nobody who they are.
+func listenLoopback(addr string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("page: %w: give an address such as 127.0.0.1:7090", err)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("page: %s is not a loopback address: the page asks nobody who they are, so give 127.0.0.1:PORT and put a proxy before it that does", addr)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("page: %w: choose another address with --http", err)
+	}
+	return l, nil
+}

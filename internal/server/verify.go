@@ -1,0 +1,72 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+
+	"annals.dev/internal/ledger"
+)
+
+// verifyEvery is how often a verification tells how far it is.
+const verifyEvery = 100 * time.Millisecond
+
+func (c *core) verify(ctx context.Context, q VerifyQuestion, emit func(VerifyProgress) error) (*ledger.Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return c.ledger.Verify(ctx, q.options(func(p VerifyProgress) {
+		if emit(p) != nil {
+			cancel() // nobody listens any more
+		}
+	}))
+}
+
+func (q VerifyQuestion) options(progress func(VerifyProgress)) ledger.VerifyOptions {
+	last := time.Now()
+	return ledger.VerifyOptions{
+		Cluster: q.Cluster, From: q.From, To: q.To, Against: q.Against, Key: q.Key,
+		Progress: func(done, total uint64) {
+			if now := time.Now(); now.Sub(last) >= verifyEvery {
+				last = now
+				progress(VerifyProgress{done, total})
+			}
+		},
+	}
+}
+
+// Verify has the server of a data directory hold the ledger against its signatures. Without a server it does so itself, without
+// opening the ledger: one that is too damaged to be opened can still be judged.
+func Verify(ctx context.Context, dir string, q VerifyQuestion, progress func(VerifyProgress)) (*ledger.Report, error) {
+	for begun := time.Now(); ; {
+		conn, err := dialSocket(dir)
+		if err == nil {
+			conn.Close()
+			c := newClient(func(context.Context, string, string) (net.Conn, error) { return dialSocket(dir) })
+			defer c.Close()
+			return ask[VerifyProgress, *ledger.Report](ctx, c, "verify", q, func(p VerifyProgress) error { progress(p); return nil })
+		}
+		if !errors.Is(err, ErrNoServer) {
+			return nil, err
+		}
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil, errNoDirectory(dir)
+		}
+		report, err := ledger.Verify(ctx, dir, q.options(progress))
+		if !errors.Is(err, ledger.ErrInUse) || time.Since(begun) > openPatience {
+			return report, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(openRetry):
+		}
+	}
+}
+
+func errNoDirectory(dir string) error {
+	return fmt.Errorf("data directory %s does not exist: name the right one with --data, or make one with annals init", dir)
+}
