@@ -39,12 +39,25 @@ type builder struct {
 	raw, out []byte
 
 	// the row group being made
-	bodies, surrounds   []byte
-	bodyEnd, surrEnd    []int // ends within those two; equal ends are null
-	hasBody, hasSurr    []bool
-	forms               []int64
+	group               table // its columns, in the segment's order
+	bodies, surrounds   values
 	bounds              []int
 	groupSize, blockHas int
+	nextRow             int64 // the next group's first row in the segment
+}
+
+// values are the values of a column of large values, one after another.
+type values struct {
+	b   []byte
+	end []int // of each row's value in b
+	has []bool
+}
+
+func (v *values) reset() { v.b, v.end, v.has = v.b[:0], v.end[:0], v.has[:0] }
+
+func (v *values) close(has bool) {
+	v.end = append(v.end, len(v.b))
+	v.has = append(v.has, has)
 }
 
 // build writes the rows to w and returns the index.
@@ -73,7 +86,7 @@ func build(w *parquet.Writer, r *rows, event func(row int, buf []byte) ([]byte, 
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		b.write(order[from:from+n], int64(from))
+		b.write()
 		from += n
 	}
 	groups, err := w.Close()
@@ -92,9 +105,11 @@ func build(w *parquet.Writer, r *rows, event func(row int, buf []byte) ([]byte, 
 
 // collect takes rows into the next row group: bodies, surrounds, forms, words. It returns how many.
 func (b *builder) collect(order []uint32) (int, error) {
-	b.bodies, b.surrounds, b.bodyEnd, b.surrEnd = b.bodies[:0], b.surrounds[:0], b.bodyEnd[:0], b.surrEnd[:0]
-	b.hasBody, b.hasSurr, b.forms, b.bounds = b.hasBody[:0], b.hasSurr[:0], b.forms[:0], b.bounds[:0]
-	b.groupSize, b.blockHas = 0, 0
+	b.bodies.reset()
+	b.surrounds.reset()
+	b.bounds, b.groupSize, b.blockHas = b.bounds[:0], 0, 0
+	b.permute(order[:b.groupLen(order)])
+	order = order[:b.group.n]
 	blockFrom, n := 0, 0
 	closeBlock := func() {
 		b.bounds = append(b.bounds, n)
@@ -103,13 +118,10 @@ func (b *builder) collect(order []uint32) (int, error) {
 		b.words.block++
 	}
 	for _, row := range order {
-		if n == groupRows || n > 0 && b.groupSize+int(b.rows.refs[row].Len) > groupBytes {
-			break
-		}
 		if n > blockFrom && (n-blockFrom == blockRows || b.blockHas+int(b.rows.refs[row].Len) > blockBytes) {
 			closeBlock()
 		}
-		if err := b.row(int(row)); err != nil {
+		if err := b.row(int(row), n); err != nil {
 			return 0, err
 		}
 		n++
@@ -118,8 +130,52 @@ func (b *builder) collect(order []uint32) (int, error) {
 	return n, nil
 }
 
-// row takes one row's event: whether the writer gives it back, and which words it has.
-func (b *builder) row(row int) error {
+// groupLen is how many of the rows go into the next row group.
+func (b *builder) groupLen(order []uint32) int {
+	size := 0
+	for n, row := range order {
+		size += int(b.rows.refs[row].Len)
+		if n == groupRows || n > 0 && size > groupBytes {
+			return n
+		}
+	}
+	return len(order)
+}
+
+// permute brings the columns of the rows into the segment's order, column by column, so that what follows reads them in order.
+func (b *builder) permute(order []uint32) {
+	g, r := &b.group, b.rows
+	from := b.nextRow
+	g.n = len(order)
+	b.nextRow += int64(g.n)
+	g.dict = r.dict
+	for c, def := range Columns {
+		switch {
+		case c == cRow || c == cForm:
+			g.ints[c] = g.ints[c][:0]
+			for i := range order {
+				g.ints[c] = append(g.ints[c], from+int64(i))
+			}
+		case def.Kind == UUID:
+			g.hi, g.lo = gather(g.hi, r.hi, order), gather(g.lo, r.lo, order)
+		case def.Kind == String:
+			g.codes[c] = gather(g.codes[c], r.codes[c], order)
+		case def.Kind == Int64 || def.Kind == Timestamp:
+			g.ints[c] = gather(g.ints[c], r.ints[c], order)
+		}
+	}
+}
+
+func gather[T any](dst, from []T, order []uint32) []T {
+	dst = dst[:0]
+	for _, row := range order {
+		dst = append(dst, from[row])
+	}
+	return dst
+}
+
+// row takes the event of a row, the i-th of the group: whether the writer gives it back, and which words it has.
+func (b *builder) row(row, i int) error {
 	r := b.rows
 	ref := &r.refs[row]
 	raw, err := b.event(row, b.raw)
@@ -129,36 +185,26 @@ func (b *builder) row(row int) error {
 	b.raw = raw[:0]
 	b.groupSize += len(raw)
 	b.blockHas += len(raw)
-	var req, resp []byte
-	bodyFrom := len(b.bodies)
+	bodyFrom := len(b.bodies.b)
 	switch {
 	case ref.Extra != 0:
-		b.bodies = append(b.bodies, r.extra[ref.Extra-1]...)
+		b.bodies.b = append(b.bodies.b, r.extra[ref.Extra-1]...)
 	case ref.Req[1] != 0 || ref.Resp[1] != 0:
-		req, resp = raw[ref.Req[0]:][:ref.Req[1]], raw[ref.Resp[0]:][:ref.Resp[1]]
-		b.bodies = appendBodies(b.bodies, req, resp)
+		b.bodies.b = appendBodies(b.bodies.b, raw[ref.Req[0]:][:ref.Req[1]], raw[ref.Resp[0]:][:ref.Resp[1]])
 	}
-	form := int64(formItem)
-	if len(raw) > len(lineHead) && string(raw[1:1+len(lineHead)]) == lineHead {
-		form = formLine
+	b.bodies.close(len(b.bodies.b) > bodyFrom)
+	form := b.form(ref, i, raw)
+	switch form {
+	case formWhole:
+		b.surrounds.b = append(b.surrounds.b, raw...)
+	case formSurround:
+		b.surrounds.b = cutBodies(b.surrounds.b, raw, ref.Req, ref.Resp)
 	}
-	b.out = r.appendWritten(b.out[:0], row, form, req, resp)
-	same := ref.Extra == 0 && bytes.Equal(b.out, raw)
-	if !same {
-		if ref.Extra != 0 {
-			b.surrounds, form = append(b.surrounds, raw...), formWhole
-		} else {
-			b.surrounds, form = cutBodies(b.surrounds, raw, ref.Req, ref.Resp)
-		}
-	}
-	b.bodyEnd = append(b.bodyEnd, len(b.bodies))
-	b.hasBody = append(b.hasBody, len(b.bodies) > bodyFrom)
-	b.surrEnd = append(b.surrEnd, len(b.surrounds))
-	b.hasSurr = append(b.hasSurr, !same)
-	b.forms = append(b.forms, form)
+	b.surrounds.close(form == formWhole || form == formSurround)
+	b.group.ints[cForm][i] = form
 
 	for _, c := range wordColumns {
-		code := r.codes[c][row]
+		code := b.group.codes[c][i]
 		if code == 0 || b.blockOf[c][code-1] == b.words.block+1 {
 			continue
 		}
@@ -172,51 +218,68 @@ func (b *builder) row(row int) error {
 			b.words.add(h)
 		}
 	}
-	b.hashes = match.AppendWords(b.hashes[:0], b.bodies[bodyFrom:])
+	b.hashes = match.AppendWords(b.hashes[:0], b.bodies.b[bodyFrom:])
 	for _, h := range b.hashes {
 		b.words.add(h)
 	}
 	return nil
 }
 
-// write writes the collected rows as a row group.
-func (b *builder) write(order []uint32, firstRow int64) {
-	r, w := b.rows, b.w
-	n := len(order)
-	w.Begin(n)
-	ints := make([]int64, n)
-	value := func(from []byte, end []int, has []bool) func([]byte, int) ([]byte, bool) {
-		return func(dst []byte, i int) ([]byte, bool) {
-			at := 0
-			if i > 0 {
-				at = end[i-1]
-			}
-			return append(dst, from[at:end[i]]...), has[i]
+// form finds how the event is given back: it is written from its columns, and compared.
+func (b *builder) form(ref *BodyRef, i int, raw []byte) int64 {
+	if ref.Extra != 0 {
+		return formWhole
+	}
+	form := int64(formItem)
+	if len(raw) > len(lineHead) && string(raw[1:1+len(lineHead)]) == lineHead {
+		form = formLine
+	}
+	req, resp := raw[ref.Req[0]:][:ref.Req[1]], raw[ref.Resp[0]:][:ref.Resp[1]]
+	b.out = b.group.appendHead(b.out[:0], i, form)
+	rest, ok := bytes.CutPrefix(raw, b.out)
+	if ok && len(req) > 0 {
+		if rest, ok = bytes.CutPrefix(rest, requestName); ok {
+			rest, ok = cutSame(rest, req)
 		}
 	}
+	if ok && len(resp) > 0 {
+		if rest, ok = bytes.CutPrefix(rest, responseName); ok {
+			rest, ok = cutSame(rest, resp)
+		}
+	}
+	if ok {
+		b.out = b.group.appendTail(b.out[:0], i)
+		if bytes.Equal(rest, b.out) {
+			return form
+		}
+	}
+	return surroundForm(raw, ref.Req, ref.Resp)
+}
+
+// cutSame cuts body, which is a piece of the same memory, off b's front.
+func cutSame(b, body []byte) ([]byte, bool) {
+	if len(b) < len(body) || &b[0] != &body[0] {
+		return nil, false
+	}
+	return b[len(body):], true
+}
+
+// write writes the collected rows as a row group.
+func (b *builder) write() {
+	g, w := &b.group, b.w
+	w.Begin(g.n)
 	for c, def := range Columns {
 		switch {
-		case c == cRow:
-			for i := range ints {
-				ints[i] = firstRow + int64(i)
-			}
-			w.Ints(ints)
-		case c == cForm:
-			w.Ints(b.forms)
 		case c == cBodies:
-			w.Bytes(n, b.bounds, value(b.bodies, b.bodyEnd, b.hasBody))
+			w.Bytes(b.bounds, b.bodies.b, b.bodies.end, b.bodies.has)
 		case c == cSurround:
-			w.Bytes(n, b.bounds, value(b.surrounds, b.surrEnd, b.hasSurr))
+			w.Bytes(b.bounds, b.surrounds.b, b.surrounds.end, b.surrounds.has)
 		case def.Kind == UUID:
-			w.UUIDs(n, func(i int) (uint64, uint64) { return r.hi[order[i]], r.lo[order[i]] })
+			w.UUIDs(g.hi, g.lo)
 		case def.Kind == String:
-			codes := r.codes[c]
-			w.Strings(r.dict[c], n, func(i int) uint32 { return codes[order[i]] })
+			w.Strings(g.dict[c], g.codes[c])
 		default:
-			for i, row := range order {
-				ints[i] = r.ints[c][row]
-			}
-			w.Ints(ints)
+			w.Ints(g.ints[c])
 		}
 	}
 }

@@ -41,11 +41,16 @@ func (t *table) appendEvent(dst []byte, row int, form int64, surround, request, 
 	return nil, fmt.Errorf("form %d is not known to this version", form)
 }
 
-// cutBodies is the Surround value of an event that is kept as it came, and its form: b with each body replaced by its mark.
-func cutBodies(dst, b []byte, req, resp [2]uint32) ([]byte, int64) {
+// surroundForm is the form of an event that is kept as it came.
+func surroundForm(b []byte, req, resp [2]uint32) int64 {
 	if req[1] == 0 && resp[1] == 0 || bytes.IndexByte(b, requestMark) >= 0 || bytes.IndexByte(b, responseMark) >= 0 {
-		return append(dst, b...), formWhole
+		return formWhole
 	}
+	return formSurround
+}
+
+// cutBodies is the Surround value of such an event: b with each body replaced by its mark.
+func cutBodies(dst, b []byte, req, resp [2]uint32) []byte {
 	type cut struct {
 		at   [2]uint32
 		mark byte
@@ -63,7 +68,7 @@ func cutBodies(dst, b []byte, req, resp [2]uint32) ([]byte, int64) {
 		dst = append(dst, c.mark)
 		from = c.at[0] + c.at[1]
 	}
-	return append(dst, b[from:]...), formSurround
+	return append(dst, b[from:]...)
 }
 
 func appendSurround(dst, surround, request, response []byte) []byte {
@@ -80,8 +85,22 @@ func appendSurround(dst, surround, request, response []byte) []byte {
 	return dst
 }
 
+var requestName, responseName = []byte(`,"requestObject":`), []byte(`,"responseObject":`)
+
 // appendWritten writes the row as kube-apiserver writes it.
 func (t *table) appendWritten(dst []byte, row int, form int64, request, response []byte) []byte {
+	dst = t.appendHead(dst, row, form)
+	if len(request) > 0 {
+		dst = append(append(dst, requestName...), request...)
+	}
+	if len(response) > 0 {
+		dst = append(append(dst, responseName...), response...)
+	}
+	return t.appendTail(dst, row)
+}
+
+// appendHead writes what stands before the bodies.
+func (t *table) appendHead(dst []byte, row int, form int64) []byte {
 	dst = append(dst, '{')
 	if form == formLine {
 		dst = append(dst, lineHead...)
@@ -123,13 +142,11 @@ func (t *table) appendWritten(dst []byte, row int, form int64, request, response
 	} else {
 		dst = append(withoutComma(dst, at), '}')
 	}
-	dst = t.json(dst, `,"responseStatus":`, cResponseStatus, row)
-	if len(request) > 0 {
-		dst = append(append(dst, `,"requestObject":`...), request...)
-	}
-	if len(response) > 0 {
-		dst = append(append(dst, `,"responseObject":`...), response...)
-	}
+	return t.json(dst, `,"responseStatus":`, cResponseStatus, row)
+}
+
+// appendTail writes what stands behind them.
+func (t *table) appendTail(dst []byte, row int) []byte {
 	time, latency := t.ints[cTime][row], t.ints[cLatency][row]
 	if latency != NullInt {
 		dst = append(dst, `,"requestReceivedTimestamp":"`...)

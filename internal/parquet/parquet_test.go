@@ -69,19 +69,21 @@ func (t table) write(tb testing.TB, groups ...int) ([]byte, []Group) {
 		w.Ints(t.n[from:to])
 		w.Ints(t.maybe[from:to])
 		w.Ints(t.t[from:to])
-		w.UUIDs(rows, func(i int) (uint64, uint64) { return t.hi[from+i], t.lo[from+i] })
+		w.UUIDs(t.hi[from:to], t.lo[from:to])
 		for _, s := range [][]string{t.s, t.u} {
 			var dict [][]byte
-			seen := map[string]uint32{}
-			w.Strings(func() [][]byte {
-				for _, v := range s[from:to] {
-					if _, ok := seen[v]; !ok && v != "\x00" {
-						dict = append(dict, []byte(v))
-						seen[v] = uint32(len(dict))
-					}
+			var codes []uint32
+			seen := map[string]uint32{"\x00": 0}
+			for _, v := range s[from:to] {
+				code, ok := seen[v]
+				if !ok {
+					dict = append(dict, []byte(v))
+					code = uint32(len(dict))
+					seen[v] = code
 				}
-				return dict
-			}(), rows, func(i int) uint32 { return seen[s[from+i]] })
+				codes = append(codes, code)
+			}
+			w.Strings(dict, codes)
 		}
 		var bounds []int
 		for b := 50; b < rows; b += 50 {
@@ -89,7 +91,14 @@ func (t table) write(tb testing.TB, groups ...int) ([]byte, []Group) {
 		}
 		bounds = append(bounds, rows)
 		for _, v := range [][][]byte{t.body, t.blob} {
-			w.Bytes(rows, bounds, func(dst []byte, i int) ([]byte, bool) { return append(dst, v[from+i]...), v[from+i] != nil })
+			var b []byte
+			var end []int
+			var has []bool
+			for _, x := range v[from:to] {
+				b = append(b, x...)
+				end, has = append(end, len(b)), append(has, x != nil)
+			}
+			w.Bytes(bounds, b, end, has)
 		}
 		from = to
 	}

@@ -266,38 +266,37 @@ func intDictionary(v []int64) (dict []int64, codes []uint32) {
 }
 
 // UUIDs writes a UUID column; both halves 0 are null.
-func (p *Writer) UUIDs(rows int, at func(i int) (hi, lo uint64)) {
+func (p *Writer) UUIDs(hi, lo []uint64) {
 	c := p.chunk()
 	present := p.indexes[:0]
 	values := p.room[:0]
-	for i := range rows {
-		hi, lo := at(i)
-		if hi|lo == 0 {
+	for i := range hi {
+		if hi[i]|lo[i] == 0 {
 			present = append(present, 0)
 			c.nulls++
 			continue
 		}
 		present = append(present, 1)
-		values = binary.BigEndian.AppendUint64(values, hi)
-		values = binary.BigEndian.AppendUint64(values, lo)
+		values = binary.BigEndian.AppendUint64(values, hi[i])
+		values = binary.BigEndian.AppendUint64(values, lo[i])
 	}
 	raw := levels(p.payload[:0], present)
 	raw = append(raw, values...)
-	p.page(c, false, rows, plain, raw)
+	p.page(c, false, len(hi), plain, raw)
 	c.encodings = []int64{rle, plain}
 	p.indexes, p.room, p.payload = present, values, raw
 }
 
 // Strings writes a String column from dictionary codes: 0 is null, k is dict[k-1].
-func (p *Writer) Strings(dict [][]byte, rows int, at func(i int) uint32) {
+func (p *Writer) Strings(dict [][]byte, codes []uint32) {
 	c := p.chunk()
 	if len(p.local) < len(dict)+1 {
 		p.local = make([]uint32, len(dict)+1) // zero between calls
 	}
 	distinct, idx := p.distinct[:0], p.indexes[:0]
+	rows := len(codes)
 	present := make([]uint32, rows)
-	for i := range rows {
-		code := at(i)
+	for i, code := range codes {
 		if code == 0 {
 			c.nulls++
 			continue
@@ -356,30 +355,29 @@ func (p *Writer) Strings(dict [][]byte, rows int, at func(i int) uint32) {
 	p.payload = raw
 }
 
-// Bytes writes a String or Blob column of large values, a page for each run of rows that ends before a bound. value appends
-// row i's value to dst, and says whether there is one.
-func (p *Writer) Bytes(rows int, bounds []int, value func(dst []byte, i int) ([]byte, bool)) {
+// Bytes writes a String or Blob column of large values: row i's ends at end[i] of b, and is null unless has[i]. Each run of rows
+// that ends at a bound is a page.
+func (p *Writer) Bytes(bounds []int, b []byte, end []int, has []bool) {
 	c := p.chunk()
-	from := 0
+	from, at := 0, 0
 	for _, to := range bounds {
 		present := p.indexes[:0]
 		lengths := p.lengths[:0]
-		body := p.room[:0]
+		first := at
 		for i := from; i < to; i++ {
-			at := len(body)
-			var ok bool
-			if body, ok = value(body, i); !ok {
+			if !has[i] {
 				present = append(present, 0)
 				c.nulls++
 				continue
 			}
 			present = append(present, 1)
-			lengths = append(lengths, int64(len(body)-at))
+			lengths = append(lengths, int64(end[i]-at))
+			at = end[i]
 		}
 		raw := appendDelta(levels(p.payload[:0], present), lengths)
-		raw = append(raw, body...)
+		raw = append(raw, b[first:at]...)
 		p.page(c, false, to-from, deltaLength, raw)
-		p.indexes, p.lengths, p.room, p.payload = present, lengths, body, raw
+		p.indexes, p.lengths, p.payload = present, lengths, raw
 		from = to
 	}
 	c.encodings = []int64{rle, deltaLength}
