@@ -17,6 +17,7 @@ func (r *Reader) carried(b []byte, c *context) bool {
 	}
 	inner := *c
 	inner.depth++
+	inner.strict = false
 	var d document
 	walk(b, func(key string, value audit.Span) bool {
 		d.member(key, value)

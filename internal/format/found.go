@@ -29,6 +29,7 @@ type context struct {
 	time       int64
 	depth      int
 	incomplete bool
+	strict     bool // take only what is whole
 }
 
 func (c *context) place() Place {

@@ -9,6 +9,8 @@ import (
 const (
 	notJSON    = -1
 	endOfInput = -2
+
+	longestKey = 64 // of a record's first key
 )
 
 func skipSpace(b []byte, p int) int {
@@ -103,15 +105,14 @@ func keyAt(b []byte, p int) (string, int) {
 
 // firstKey is the first key of the object that b begins with, "" if that is not to be told.
 func firstKey(b []byte) string {
-	const longest = 64
 	if len(b) == 0 || b[0] != '{' {
 		return ""
 	}
-	p := skipSpace(b[:min(len(b), longest)], 1)
+	p := skipSpace(b[:min(len(b), longestKey)], 1)
 	if p >= len(b) || b[p] != '"' {
 		return ""
 	}
-	for i := p + 1; i < len(b) && i < p+longest; i++ {
+	for i := p + 1; i < len(b) && i < p+longestKey; i++ {
 		switch c := b[i]; {
 		case c == '"':
 			return string(b[p+1 : i])

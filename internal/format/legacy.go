@@ -118,7 +118,7 @@ func legacyFields(line []byte) (fields map[string]string, whole bool) {
 }
 
 // fromLegacy reads a line of --audit-log-format=legacy, or the two of 1.7 and before. The line has no objectRef: it is
-// what kube-apiserver would have made of the URI.
+// what kube-apiserver would have made of the URI. At every stage the line's time is that of the request; it has no other.
 func fromLegacy(b []byte, e *audit.Event) error {
 	first, second, two := bytes.Cut(b, []byte("\n"))
 	fields, _ := legacyFields(first)
@@ -140,7 +140,10 @@ func fromLegacy(b []byte, e *audit.Event) error {
 			e.Stage = audit.StageResponseComplete
 		}
 	}
-	e.RequestReceivedTimestamp, e.StageTimestamp = begun, ended
+	e.StageTimestamp = ended
+	if two || e.Stage == audit.StageRequestReceived { // otherwise it would say that the request took no time
+		e.RequestReceivedTimestamp = begun
+	}
 	if code, err := strconv.ParseInt(response, 10, 32); err == nil {
 		e.ResponseStatus = &audit.Status{Code: int32(code)}
 	}

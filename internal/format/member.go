@@ -30,12 +30,12 @@ type member struct {
 	col    int
 	lists  []list
 	shut   closing
-	key    string // the first key of the last good record
-	start  []byte // {"key"
-	effort int64  // bytes looked at in vain
-	time   int64  // when its carrier took it
-	table  *table // after a CSV header
-	begun  bool   // a text line came
+	key    string    // the first key of the last good record
+	starts [2][]byte // how the last records began, of two kinds
+	effort int64     // bytes looked at in vain
+	time   int64     // when its carrier took it
+	table  *table    // after a CSV header
+	begun  bool      // a text line came
 	parts  parts
 	halves halves
 	junk   junk

@@ -25,6 +25,7 @@ func (r *Reader) part(stream string, b []byte, final bool, c *context) bool {
 		}
 		m.parts = append(m.parts, part{stream: stream, c: *c})
 		i = len(m.parts) - 1
+		m.parts[i].c.strict = false
 	}
 	p := &m.parts[i]
 	if len(p.b)+len(b) > MaxRecord {

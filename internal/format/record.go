@@ -240,14 +240,30 @@ func (r *Reader) line(m *member) error {
 		return r.finish(m)
 	}
 	b := bytes.TrimRight(m.rest()[:end], " \t\r")
-	m.pass(end)
-	if first := !m.begun; first {
+	if !m.begun {
 		m.begun = true
 		if m.table = header(b); m.table != nil {
+			m.pass(end)
 			return nil
 		}
 	}
-	if r.text(b, &c) {
+	// Only if the line is nothing as a whole may a record begin in the midst of it.
+	c.strict = true
+	known := r.text(b, &c)
+	if !known {
+		from := bytes.Index(b, []byte(`{"`))
+		if m.fresh {
+			from++ // what stands before the first is a prefix
+		}
+		if next, _ := m.resync(from, end); next > 0 {
+			end, c.incomplete = next, false
+			b = bytes.TrimRight(m.rest()[:end], " \t\r,")
+		}
+		c.strict = false
+		known = r.text(b, &c)
+	}
+	m.pass(end)
+	if known {
 		r.flushJunk(m)
 	} else {
 		m.junk.add(b, &c)
@@ -280,7 +296,7 @@ func (r *Reader) tooLong(m *member) error {
 			end, more = m.n-m.p, true
 		}
 		if p.size > 0 {
-			if next := m.resync(1, end); next > 0 {
+			if next, _ := m.resync(1, end); next > 0 {
 				end, more = next, false
 			}
 		}

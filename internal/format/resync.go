@@ -13,26 +13,36 @@ var errNoObject = errors.New("no JSON object where a list's item should begin")
 // to where something begins as good records do and is one. Only as much is read as it takes, since there may be many.
 func (r *Reader) cut(m *member) (int, status) {
 	var w wreck
-	from, col := 0, 0
+	col := 0
 	if m.fresh {
 		col = m.col
 	}
-	for {
+	for sought, end := 0, 0; ; {
 		b := m.rest()
-		to := min(len(b), from+16<<10)
-		end, look := w.scan(b, from, to, col, m.done)
-		if next := m.resync(from-256, end); next > 0 {
+		look := false
+		if !w.over {
+			end, look = w.scan(b, end, min(len(b), end+16<<10), col, m.done)
+		}
+		next, unclear := m.resync(sought, end)
+		switch {
+		case next > 0:
 			return next, read
-		}
-		if w.over {
+		case unclear > 0 && !m.done:
+			sought = unclear
+		case w.over:
 			return end, read
-		}
-		if from = end; !look && from < len(b) {
-			continue
+		default:
+			sought = max(end-longestKey, 0)
+			if end < len(b) && !look {
+				continue
+			}
 		}
 		switch s := r.more(m); s {
 		case read:
 		case ended:
+			if w.over {
+				return end, read
+			}
 			return m.n - m.p, read
 		default:
 			return 0, s
@@ -104,60 +114,84 @@ func beginsRecord(c byte, at, col int) bool {
 	return at == 0
 }
 
-// good remembers how the records of m begin, to find the next one behind a broken one.
+// good remembers how a record of m began, to find the next one behind a broken one. Two ways are remembered: lists may
+// take turns with their wrappers.
 func (m *member) good(b []byte) {
-	if !bytes.HasPrefix(b, m.start) || len(m.start) == 0 {
-		m.key = firstKey(b)
-		m.start = append(append(append(m.start[:0], `{"`...), m.key...), '"')
+	if len(m.starts[1]) > 0 && bytes.HasPrefix(b, m.starts[1]) {
+		return
 	}
+	if m.key = firstKey(b); m.key != "" {
+		m.starts[0], m.starts[1] = m.starts[1], []byte(`{"`+m.key+`"`)
+	}
+}
+
+// usual is how records begin where none has been read yet.
+var usual = [][]byte{
+	[]byte(`{"id"`), []byte(`{"messageType"`), []byte(`{"logStreamName"`), []byte(`{"timestamp"`), []byte(`{"category"`),
+	[]byte(`{"insertId"`), []byte(`{"@timestamp"`), []byte(`{"_index"`), []byte(`{"TenantId"`), []byte(`{"Level"`),
 }
 
 // resync finds where the next record begins, between from and to of what m.rest begins a broken one with; 0 if nowhere.
-func (m *member) resync(from, to int) int {
+// It is unclear of the first that would need more bytes than there are.
+func (m *member) resync(from, to int) (next, unclear int) {
 	b := m.rest()
-	starts := [3][]byte{m.start}
-	if key := firstKey(b); key != "" && key != m.key {
-		starts[1] = []byte(`{"` + key + `"`)
-	} else if m.key == "" {
-		starts[1], starts[2] = []byte(`{"kind"`), []byte(`{"level"`)
+	starts := append(make([][]byte, 0, 16), []byte(`{"kind"`), []byte(`{"level"`))
+	for _, start := range m.starts {
+		if len(start) > 0 {
+			starts = append(starts, start)
+		}
 	}
-	best := 0
+	if key := firstKey(b); key != "" && key != m.key {
+		starts = append(starts, []byte(`{"`+key+`"`))
+	}
+	if len(m.starts[0]) == 0 && m.key != "kind" && m.key != "level" {
+		starts = append(starts, usual...)
+	}
 	for _, start := range starts {
-		for at := max(from, 1); len(start) > 0 && at < to && !m.tired(); at++ {
+		for at := max(from, 1); at < to && !m.tired(); at++ {
 			i := bytes.Index(b[at:to], start)
-			if i < 0 || best > 0 && at+i >= best {
+			if i < 0 || next > 0 && at+i >= next {
 				break
 			}
-			if at += i; m.genuine(b, at) {
-				best = at
+			at += i
+			is, short := m.genuine(b, at)
+			if is {
+				next = at
 				break
+			}
+			if short && (unclear == 0 || at < unclear) {
+				unclear = at
 			}
 		}
 	}
-	return best
+	return next, unclear
 }
 
-// genuine tells a record at b[at] from an object inside one: it does not stand as a member's value, and it is JSON; if it
-// begins as events do, it is one. What a record of another kind would be cannot be told before its end.
-func (m *member) genuine(b []byte, at int) bool {
-	before := bytes.TrimRight(b[max(at-64, 0):at], " \t\r\n")
-	if len(before) > 0 && (before[len(before)-1] == ':' || before[len(before)-1] == '\\') {
-		return false
-	}
+// genuine tells a record at b[at] from an object inside one: a whole event is no part of another; anything else must not
+// stand as a member's value, and be JSON, and an event if it begins as events do. Short says that b ends too early to tell.
+func (m *member) genuine(b []byte, at int) (is, short bool) {
 	var v audit.View
 	n, err := v.ParsePrefix(b[at:])
 	if err != nil {
 		n = errorOffset(err)
-		if m.effort += int64(n); n < len(b)-at {
-			return false
-		}
 	}
 	m.effort += int64(n)
+	if err != nil && n < len(b)-at {
+		return false, false
+	}
+	event := plainEvent(&v, m.listed())
+	if err == nil && event {
+		return true, false
+	}
+	before := bytes.TrimRight(b[max(at-longestKey, 0):at], " \t\r\n")
+	if len(before) > 0 && (before[len(before)-1] == ':' || before[len(before)-1] == '\\') {
+		return false, false
+	}
 	switch firstKey(b[at:]) {
 	case "kind", "level", "apiVersion", "metadata", "auditID":
-		return plainEvent(&v, m.listed())
+		return event, !event && err != nil
 	}
-	return err == nil
+	return err == nil, err != nil
 }
 
 // tired says that bytes were looked at again and again, which only input made for that needs: then records end with their

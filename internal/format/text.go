@@ -64,8 +64,10 @@ func (r *Reader) prefixed(b []byte, c *context) bool {
 	if len(words) > 0 {
 		if t := timeText(words[0]); t != 0 {
 			inner.time, words = t, words[1:]
-		} else if node := nodePrefix(words[0]); at >= 0 && len(words) == 1 {
-			inner.node = string(node)
+		} else if len(words) == 1 && at >= 0 {
+			if node := nodePrefix(words[0]); node != "" {
+				inner.node = node
+			}
 		}
 	}
 	if len(words) > 0 && inner.time != c.time {
@@ -88,12 +90,17 @@ func (r *Reader) prefixed(b []byte, c *context) bool {
 	return r.innerObject(b[at:], &inner)
 }
 
-// nodePrefix is the name in "[node/master-0]", or the word itself.
-func nodePrefix(word []byte) []byte {
+// nodePrefix is the name in "[node/master-0]" or "master-0"; it is empty if that is no name of a node.
+func nodePrefix(word []byte) string {
 	if name, ok := bytes.CutPrefix(word, []byte("[node/")); ok {
-		return bytes.TrimSuffix(name, []byte("]"))
+		word = bytes.TrimSuffix(name, []byte("]"))
 	}
-	return word
+	for _, c := range word {
+		if letter := c | 0x20; (letter < 'a' || letter > 'z') && c-'0' > 9 && c != '-' && c != '.' {
+			return ""
+		}
+	}
+	return string(word)
 }
 
 // inner takes what a carrier holds as text, often of JSON.
@@ -118,15 +125,27 @@ func (r *Reader) innerObject(b []byte, c *context) bool {
 	if head, ok := bytes.CutSuffix(b, []byte("[Truncated...]")); ok {
 		b, why = head, "CloudWatch cut it ([Truncated...])"
 	}
+	if key := firstKey(b); key != "level" && !bytes.HasPrefix(b, []byte(`{"kind":"Event",`)) {
+		if _, at, _ := listIn(b[:min(len(b), sniffed)]); at > 0 && !c.strict {
+			r.push(bytes.Clone(b), c)
+			return true
+		}
+	}
 	e := r.slot()
 	n, err := e.View.ParsePrefix(b)
 	if err != nil {
 		r.drop()
+		if c.strict {
+			return false
+		}
 		why += " after " + size(len(b)) + ": " + reason(err)
 		return r.salvage(b, why, c) || r.salvageInside(b, why, c)
 	}
 	if rest := skipSpace(b, n); rest < len(b) {
 		r.drop()
+		if c.strict {
+			return false
+		}
 		if b[rest] != '{' {
 			return r.salvage(b, "bytes follow it in its carrier, after "+size(n), c)
 		}
