@@ -19,7 +19,7 @@ is in the ledger, when and from where it came, and that its bytes are the ones r
 FILE checks it, anywhere and without the ledger.
 
 ID is an audit ID, or a position. Where an ID has events at several stages, the last is taken.`,
-		Example: `  annals prove 2f1c6a0e-5a7e-4c39-9a52-3f1d5f4f8f11 --out proof.json
+		Example: `  annals prove 99b17670-825b-4373-ba54-559cf33ef833 --out proof.json
   annals prove 4812 --cluster prod > proof.json`,
 	}
 	cmd.Flags().StringVar(&q.Cluster, "cluster", "", "the event's cluster, where that is not clear")

@@ -70,7 +70,7 @@ func newImport(e *env) *cobra.Command {
 		}
 		e.importSummary(&end)
 		if n := len(end.Failed); n > 0 {
-			return &exitError{exitFailed, fmt.Errorf("%d of %d files could not be read to the end", n, n+end.Summary.Files+end.Summary.Unchanged)}
+			return &exitError{exitFailed, fmt.Errorf("%d of %s could not be read to the end", n, plural(n+end.Summary.Files+end.Summary.Unchanged, "file"))}
 		}
 		return nil
 	}
@@ -94,7 +94,7 @@ func showImport(bar *progress, p source.Progress) {
 // importSummary tells what became of every file. It is talk, not a result: it goes to standard error.
 func (e *env) importSummary(end *server.ImportEnd) {
 	s := &end.Summary
-	e.say("%s new events from %d files (%s, %s)", count(s.New), s.Files, size(s.Bytes), s.Elapsed.Round(10*time.Millisecond))
+	e.say("%s from %s (%s, %s)", plural(s.New, "new event"), plural(s.Files, "file"), size(s.Bytes), s.Elapsed.Round(10*time.Millisecond))
 	if !s.From.IsZero() {
 		e.say("  from %s to %s", formatTime(s.From, time.UTC), formatTime(s.Until, time.UTC))
 	}
@@ -104,14 +104,14 @@ func (e *env) importSummary(end *server.ImportEnd) {
 	}{
 		{s.Duplicates, "known already"}, {s.Conflicts, "with other bytes than a known event of the same audit ID and stage: kept, marked"},
 		{s.Salvaged, "cut short: what stood before the cut is kept, marked"}, {s.Quarantined, "unreadable: kept as they are, marked"},
-		{int64(s.Unchanged), "files passed over, finished by an earlier import (--again reads them)"},
+		{int64(s.Unchanged), "passed over: an earlier import finished them (--again reads them)"},
 	} {
 		if line.n > 0 {
 			e.say("  %s %s", count(line.n), line.text)
 		}
 	}
 	for _, kind := range sortedKeys(s.Formats) {
-		e.say("  %d files of %s", s.Formats[kind], kind)
+		e.say("  %s of %s", plural(s.Formats[kind], "file"), kind)
 	}
 	for _, kind := range sortedKeys(s.Skipped) {
 		e.say("  %s records skipped: %s", count(s.Skipped[kind]), kind)

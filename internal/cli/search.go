@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -308,7 +309,7 @@ func actor(r *server.Row) string {
 
 // object is what the request was about.
 func object(r *server.Row) string {
-	if len(r.Marks) > 0 && r.Marks[0] == "quarantined" {
+	if slices.Contains(r.Marks, "quarantined") {
 		return "(unreadable: " + r.Note + ")"
 	}
 	if r.Resource == "" {
@@ -324,6 +325,9 @@ func object(r *server.Row) string {
 	}
 	if r.Subresource != "" {
 		s += "/" + r.Subresource
+	}
+	if slices.Contains(r.Marks, "salvaged") {
+		s += " (cut)"
 	}
 	return s
 }
@@ -344,11 +348,7 @@ func from(r *server.Row) string {
 // coverageLine says in one line what an answer covers.
 func coverageLine(c server.Coverage, first, last time.Time, zone *time.Location) string {
 	const minute = "2006-01-02 15:04"
-	noun := " events"
-	if c.Returned == 1 {
-		noun = " event"
-	}
-	parts := []string{count(c.Returned) + noun}
+	parts := []string{plural(c.Returned, "event")}
 	since, until := c.Since, c.Until
 	if since.IsZero() {
 		since = first

@@ -17,7 +17,7 @@ It ends at SIGTERM or Ctrl-C, after what it has begun to receive is on disk.`
 
 const serveExample = `  annals serve
   annals serve --follow prod=/var/log/kubernetes/audit/audit.log
-  annals serve --listen 192.0.2.5:7443 --http 127.0.0.1:9100`
+  annals serve --listen 127.0.0.1:7443 --http 127.0.0.1:9100`
 
 func newServe(e *env) *cobra.Command {
 	cfg := server.Config{}

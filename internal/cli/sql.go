@@ -72,7 +72,7 @@ func newSQL(e *env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		e.say("%s rows · of %s events · %.2f s", count(cov.Returned), count(cov.Considered), cov.Seconds)
+		e.say("%s · of %s · %.2f s", plural(cov.Returned, "row"), plural(cov.Considered, "event"), cov.Seconds)
 		if !cov.Complete {
 			e.say("INCOMPLETE: %s", strings.Join(cov.Why, "; "))
 			return &exitError{code: exitIncomplete}

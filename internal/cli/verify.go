@@ -27,7 +27,7 @@ ledger's key, 13 it cannot be verified.`
 const verifyExample = `  annals verify
   annals verify --against prod.checkpoint
   annals verify --cluster prod --from 1000 --to 2000
-  annals verify proof.json --key annals/0011223344556677+5ad3b2c4+ASqX1b…`
+  annals verify proof.json --key ledger.pub`
 
 func newVerify(e *env) *cobra.Command {
 	var q server.VerifyQuestion
@@ -109,7 +109,7 @@ func (e *env) verifyLedger(cmd *cobra.Command, q server.VerifyQuestion, output s
 		e.say("The public key was taken from the ledger itself; --key holds it against one that was kept elsewhere.")
 	}
 	if len(report.Findings) > 0 {
-		return &exitError{verifyCode(report), fmt.Errorf("%d findings, after %s", len(report.Findings), time.Since(begun).Round(time.Millisecond))}
+		return &exitError{verifyCode(report), fmt.Errorf("%s, after %s", plural(len(report.Findings), "finding"), time.Since(begun).Round(time.Millisecond))}
 	}
 	e.say("everything is as it was recorded; it took %s", time.Since(begun).Round(time.Millisecond))
 	return nil
