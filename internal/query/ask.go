@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type asking struct {
 	cov        *Coverage
 	whole      *match.Predicate
 	cols, rest *match.Predicate // whole, in columns and what needs events; rest may be nil
+	columns    condition        // cols, for DuckDB
 	from, to   int64            // event time, both included
 	parts      []*part          // that may hold a match
 }
@@ -49,6 +51,7 @@ func (e *Engine) ask(r Range) (*asking, error) {
 		return nil, fmt.Errorf("the range ends before it begins: since %s, until %s", r.Since.Format(time.RFC3339), r.Until.Format(time.RFC3339))
 	}
 	a.cols, a.rest = a.whole.Columns()
+	a.columns = conditionOf(a.cols)
 	c, err := e.search.acquire()
 	if err != nil {
 		return nil, err
@@ -107,11 +110,52 @@ func (a *asking) prune(all []*part) (parts []*part, err error) {
 	return parts, nil
 }
 
-// where writes the condition of the columns over a window.
-func (a *asking) where(w window) string {
+// condition is what the columns must meet, and the columns in the order in which they are best looked at.
+type condition struct {
+	sql     string
+	columns string
+}
+
+var quoted = regexp.MustCompile(`"[A-Za-z]+"`)
+
+// conditionOf writes a predicate for DuckDB's scan, which evaluates comparisons and function calls one after the other, in the
+// order of the columns, and then reads of the other columns only the rows that are left. Lists and alternatives it leaves to
+// a filter behind the scan, for which all columns are read in full; dressed as a call, those about one column go into the scan
+// too. What is negated leaves most rows, so it comes last.
+func conditionOf(p *match.Predicate) condition {
+	var tests, negated []string
+	for _, c := range p.Conjuncts() {
+		sql := c.SQL()
+		if strings.Contains(sql, " IN (") || strings.Contains(sql, " OR ") {
+			sql = "coalesce(" + sql + ", false)"
+		}
+		if strings.HasPrefix(sql, "(NOT ") || strings.HasPrefix(sql, "coalesce((NOT ") {
+			negated = append(negated, sql)
+		} else {
+			tests = append(tests, sql)
+		}
+	}
+	sql := strings.Join(append(append(tests, negated...), "true"), " AND ")
+	var columns []string
+	for _, name := range quoted.FindAllString(sql, -1) {
+		if isColumn[name] && !slices.Contains(columns, name) {
+			columns = append(columns, name)
+		}
+	}
+	for _, c := range ledger.Columns {
+		if name := `"` + c.Name + `"`; !slices.Contains(columns, name) {
+			columns = append(columns, name)
+		}
+	}
+	return condition{sql, strings.Join(columns, ", ")}
+}
+
+// over writes FROM and WHERE over a window.
+func (c condition) over(w window) string {
 	var b strings.Builder
-	b.WriteString("WHERE ")
-	b.WriteString(a.cols.SQL())
+	b.WriteString(from(w.parts, c.columns))
+	b.WriteString(" WHERE ")
+	b.WriteString(c.sql)
 	if slices.ContainsFunc(w.parts, func(p *part) bool { return p.min < w.from }) {
 		fmt.Fprintf(&b, ` AND "time" >= make_timestamp(%d)`, w.from)
 	}

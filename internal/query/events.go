@@ -87,7 +87,7 @@ func (a *asking) places(ctx context.Context, s *Search, w window, out *output) (
 	if a.rest == nil {
 		bound = a.firstOf(s, out.left(), maxPlaces)
 	}
-	sql := fmt.Sprintf(`SELECT src, epoch_us("time"), "position", "row" %s %s%s`, from(w.parts, allColumns), a.where(w), bound)
+	sql := fmt.Sprintf(`SELECT src, epoch_us("time"), "position", "row" %s%s`, a.columns.over(w), bound)
 	err = a.conn.query(ctx, sql, func(ch chunk) error {
 		src, time, position, row := ch.column(0).ints(), ch.column(1).ints(), ch.column(2).ints(), ch.column(3).ints()
 		for i := range ch.n {

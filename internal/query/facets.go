@@ -17,7 +17,7 @@ func (e *Engine) Count(ctx context.Context, r Range) (n int, _ *Coverage, err er
 	}
 	defer a.done()
 	sql := func(w window) string {
-		return fmt.Sprintf("SELECT count(*) %s %s", from(w.parts, allColumns), a.where(w))
+		return fmt.Sprintf("SELECT count(*) %s", a.columns.over(w))
 	}
 	err = a.aggregate(ctx, sql, func(ch chunk) error {
 		n += int(ch.column(0).ints()[0])
@@ -82,8 +82,8 @@ func (e *Engine) Top(ctx context.Context, r Range, field string, n int) ([]Value
 	}
 	defer a.done()
 	sql := func(w window) string {
-		return fmt.Sprintf("SELECT coalesce(%s, '') AS v, count(*) AS n %s %s GROUP BY 1 ORDER BY n DESC, v LIMIT %d",
-			facet.column, from(w.parts, allColumns), a.where(w), n)
+		return fmt.Sprintf("SELECT coalesce(%s, '') AS v, count(*) AS n %s GROUP BY 1 ORDER BY n DESC, v LIMIT %d",
+			facet.column, a.columns.over(w), n)
 	}
 	var top []Value
 	seen := make(map[string]int)
@@ -120,7 +120,7 @@ func (e *Engine) Histogram(ctx context.Context, r Range, step time.Duration) ([]
 	}
 	defer a.done()
 	sql := func(w window) string {
-		return fmt.Sprintf(`SELECT epoch_us("time") // %d AS b, count(*) %s %s GROUP BY 1`, us, from(w.parts, allColumns), a.where(w))
+		return fmt.Sprintf(`SELECT epoch_us("time") // %d AS b, count(*) %s GROUP BY 1`, us, a.columns.over(w))
 	}
 	counts := make(map[int64]int)
 	err = a.aggregate(ctx, sql, func(ch chunk) error {

@@ -121,7 +121,7 @@ func (a *asking) window(ctx context.Context, s *Search, w window, out *output) e
 		columns = wide
 	}
 	var rows []Row
-	sql := fmt.Sprintf("SELECT %s %s %s%s", columns.list, from(w.parts, allColumns), a.where(w), a.firstOf(s, out.left(), maxRows))
+	sql := fmt.Sprintf("SELECT %s %s%s", columns.list, a.columns.over(w), a.firstOf(s, out.left(), maxRows))
 	err := a.conn.query(ctx, sql, func(ch chunk) error {
 		rows = columns.append(rows, ch, w.parts)
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -57,8 +58,8 @@ func TestAgainstMatch(t *testing.T) {
 				}
 				got, cov := search(t, e, s)
 				want, more := expected(all, s)
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Fatalf("query %d: %s (%+v): rows differ (-match +search):\n%s", i, query, s, diff)
+				if !reflect.DeepEqual(want, got) {
+					t.Fatalf("query %d: %s (%+v): rows differ (-match +search):\n%s", i, query, s, cmp.Diff(want, got))
 				}
 				if cov.LimitReached != more || cov.Complete == more || cov.Returned != len(got) {
 					t.Errorf("%s: coverage %+v of %d rows, more: %v", query, cov, len(got), more)

@@ -120,11 +120,14 @@ var sqlTypes = map[ledger.Kind]string{
 	ledger.Body: "VARCHAR", ledger.Blob: "BLOB",
 }
 
-// allColumns are the ledger's, as a select list.
-var allColumns = func() string {
-	names := make([]string, len(ledger.Columns))
-	for i, c := range ledger.Columns {
-		names[i] = fmt.Sprintf("%q", c.Name)
+// allColumns are the ledger's, as a select list, and isColumn says of a name in quotes whether it is one of them.
+var allColumns, isColumn = func() (string, map[string]bool) {
+	var names []string
+	is := make(map[string]bool)
+	for _, c := range ledger.Columns {
+		name := `"` + c.Name + `"`
+		names = append(names, name)
+		is[name] = true
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, ", "), is
 }()
