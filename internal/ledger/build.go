@@ -13,7 +13,7 @@ import (
 // Bounds of a row group and of a block. A block is what a search prunes by, and what its bodies are compressed in.
 const (
 	groupRows  = 32 << 10
-	groupBytes = 64 << 20
+	groupBytes = 16 << 20
 	blockRows  = 4 << 10
 	blockBytes = 1 << 20
 )
@@ -64,6 +64,7 @@ func (v *values) close(has bool) {
 func build(w *parquet.Writer, r *rows, event func(row int, buf []byte) ([]byte, error)) (*index, []byte, []byte, error) {
 	b := &builder{rows: r, event: event, w: w}
 	b.index = index{Version: indexVersion, Writer: writerVersion, First: r.first, Last: r.first + uint64(r.n) - 1, Bytes: r.bytes}
+	b.bodies.b = make([]byte, 0, min(r.bytes, groupBytes)+blockBytes) // else growing it costs as much as filling it
 	for _, c := range wordColumns {
 		b.valueOf[c] = make([][]uint32, len(r.dict[c]))
 		b.blockOf[c] = make([]uint32, len(r.dict[c]))

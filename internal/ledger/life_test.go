@@ -12,7 +12,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -27,9 +26,21 @@ type pool struct {
 	number map[string]int // of an event, by its bytes in either form
 }
 
-var events = sync.OnceValue(func() *pool {
-	p := &pool{number: make(map[string]int)}
-	for _, line := range recorded() {
+var events pool
+
+// warm makes what is made once in a process, outside of any synctest bubble, since some of it holds channels.
+func warm(tb testing.TB) {
+	warmed.Do(func() {
+		events.load(tb)
+		openDecoder(tb)
+	})
+}
+
+var warmed sync.Once
+
+func (p *pool) load(tb testing.TB) {
+	p.number = make(map[string]int)
+	for _, line := range lines(tb) {
 		if len(line) > 6000 {
 			continue
 		}
@@ -37,7 +48,7 @@ var events = sync.OnceValue(func() *pool {
 		for form, b := range [2][]byte{line, append([]byte("{"), line[1+len(lineHead):]...)} {
 			e := format.Event{Bytes: b}
 			if err := e.View.Parse(b); err != nil {
-				panic(err)
+				tb.Fatal(err)
 			}
 			if n%50 == 7 { // some are what nothing can read
 				b = append(b[:len(b)/2:len(b)/2], 0x1c, 0xff, byte(n), byte(n>>8))
@@ -47,47 +58,41 @@ var events = sync.OnceValue(func() *pool {
 			p.number[string(b)] = n
 		}
 	}
-	return p
-})
+}
 
-// warm makes what is made once in a process, outside of any synctest bubble: it holds channels.
-var warm = sync.OnceFunc(func() {
-	desc, signer := describeSim()
+func openDecoder(tb testing.TB) {
+	desc, signer := describeSim(tb)
 	d := sim.New(0)
 	if err := create(d, desc); err != nil {
-		panic(err)
+		tb.Fatal(err)
 	}
 	l, err := open(d, "", desc, signer, Options{})
 	if err != nil {
-		panic(err)
+		tb.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := l.Append(context.Background(), Batch{Cluster: "prod", Origin: "import/a", Events: events().events[0][:9]}); err != nil {
-		panic(err)
+	if _, err := l.Append(tb.Context(), Batch{Cluster: "prod", Origin: "import/a", Events: events.events[0][:9]}); err != nil {
+		tb.Fatal(err)
 	}
-	if err := l.Seal(context.Background()); err != nil {
-		panic(err)
+	if err := l.Seal(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
-	s := l.Snapshot()
-	defer s.Release()
-	if err := s.Clusters[0].Segments[0].Read(context.Background(), []int{0}, func(int, *Stored) error { return nil }); err != nil {
-		panic(err)
-	}
-})
+	contents(tb, l)
+}
 
 // describeSim is the description and key of a ledger on a simulated disk.
-func describeSim() (*Description, note.Signer) {
+func describeSim(tb testing.TB) (*Description, note.Signer) {
 	var id [8]byte
 	rand.Read(id[:])
 	desc := &Description{Version: descriptionVersion, ID: hex.EncodeToString(id[:]), Key: "/elsewhere"}
 	secret, public, err := note.GenerateKey(rand.Reader, "annals/"+desc.ID)
 	if err != nil {
-		panic(err)
+		tb.Fatal(err)
 	}
 	desc.PublicKey = public
 	signer, err := note.NewSigner(secret)
 	if err != nil {
-		panic(err)
+		tb.Fatal(err)
 	}
 	return desc, signer
 }
@@ -129,10 +134,10 @@ type piece struct {
 }
 
 func newLife(t *testing.T, seed uint64) *life {
-	warm()
+	warm(t)
 	r := &life{t: t, where: fmt.Sprintf("seed %d", seed), rng: mathrand.New(mathrand.NewPCG(seed, 7)), d: sim.New(seed),
 		clusters: make(map[string]*truth), spent: make(map[string]int)}
-	r.desc, r.signer = describeSim()
+	r.desc, r.signer = describeSim(t)
 	r.opts = Options{SealEvents: 10 + r.rng.IntN(60), MergeBytes: []int64{20_000, 200_000, 1 << 20}[r.rng.IntN(3)]}
 	if r.rng.IntN(3) == 0 {
 		r.opts.SealBytes = 50_000
@@ -140,6 +145,11 @@ func newLife(t *testing.T, seed uint64) *life {
 	if err := create(r.d, r.desc); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if r.l != nil {
+			_ = r.l.Close()
+		}
+	})
 	return r
 }
 
@@ -163,7 +173,7 @@ func (r *life) piece(cluster string, n int) *piece {
 	origin := fmt.Sprintf("%s/cp-%d", []string{"file", "webhook"}[form], r.rng.IntN(2))
 	p := &piece{origin: origin, form: form, at: -1}
 	for range n {
-		p.events = append(p.events, r.spent[cluster]%len(events().events[0]))
+		p.events = append(p.events, r.spent[cluster]%len(events.events[0]))
 		r.spent[cluster]++
 	}
 	c := r.truth(cluster)
@@ -212,7 +222,7 @@ func (r *life) delivery(cluster string, taken map[*piece]bool) *delivery {
 	d.batch.Cluster = cluster
 	put := func(p *piece, form int) {
 		for _, n := range p.events {
-			d.batch.Events = append(d.batch.Events, events().events[form][n])
+			d.batch.Events = append(d.batch.Events, events.events[form][n])
 		}
 	}
 	for _, p := range d.fresh {
@@ -232,11 +242,10 @@ func (r *life) delivery(cluster string, taken map[*piece]bool) *delivery {
 	return d
 }
 
-// more puts a piece that came before into the batch. An event that nothing can read has no ID: it is the same only in the same
-// form, and only while its segment is remembered; so what holds one is not sent again.
+// more puts a piece that came before into the batch.
 func (d *delivery) more(r *life, old []*piece, put func(p *piece, form int)) {
 	p := old[r.rng.IntN(len(old))]
-	if slices.ContainsFunc(p.events, func(n int) bool { return events().events[0][n].Dialect == format.Unreadable }) {
+	if slices.ContainsFunc(p.events, unreadable) {
 		return
 	}
 	put(p, r.rng.IntN(2))
@@ -313,6 +322,11 @@ func (r *life) start(plan func(sim.Op) sim.Fault) {
 			plan = nil
 		}
 		r.d.Plan(plan)
+		if plan == nil {
+			r.verify(func() (*Report, error) {
+				return verify(context.Background(), r.d, "", VerifyOptions{}, false)
+			})
+		}
 		l, err := open(r.d, "", r.desc, r.signer, r.opts)
 		if err == nil {
 			r.l = l
@@ -329,6 +343,7 @@ func (r *life) start(plan func(sim.Op) sim.Fault) {
 		r.stop(r.rng.IntN(2) == 0)
 	}
 	r.d.Plan(nil)
+	r.verify(func() (*Report, error) { return r.l.Verify(context.Background(), VerifyOptions{}) })
 	if r.l.Opened.TornFile != 0 {
 		r.torn++
 	}
@@ -350,43 +365,48 @@ type held struct {
 	leaf   tlog.Hash
 }
 
-func (r *life) read(s *Snapshot, cluster string) []held {
-	r.t.Helper()
+// read gives a cluster's events by position.
+func read(s *Snapshot, cluster string) ([]held, error) {
 	i := slices.IndexFunc(s.Clusters, func(c *ClusterView) bool { return c.Name == cluster })
 	if i < 0 {
-		return nil
+		return nil, nil
 	}
 	c := s.Clusters[i]
 	all := make([]held, c.Size)
 	take := func(_ int, e *Stored) error {
 		if e.Position >= c.Size || all[e.Position].bytes != nil {
-			return fmt.Errorf("position %d comes twice, or does not belong", e.Position)
+			return &wrongError{fmt.Sprintf("position %d comes twice, or does not belong", e.Position)}
 		}
-		n, ok := events().number[string(e.Bytes)]
+		n, ok := events.number[string(e.Bytes)]
 		if !ok {
-			return fmt.Errorf("position %d holds what was never sent: %.300q", e.Position, e.Bytes)
+			return &wrongError{fmt.Sprintf("position %d holds what was never sent: %.300q", e.Position, e.Bytes)}
 		}
-		if sent := events().events[0][n]; sent.Note != e.Note || sent.Dialect != e.Dialect || sent.Marks != e.Marks {
-			return fmt.Errorf("position %d: note %q, dialect %d, marks %d", e.Position, e.Note, e.Dialect, e.Marks)
+		if sent := events.events[0][n]; sent.Note != e.Note || sent.Dialect != e.Dialect || sent.Marks != e.Marks {
+			return &wrongError{fmt.Sprintf("position %d: note %q, dialect %d, marks %d", e.Position, e.Note, e.Dialect, e.Marks)}
 		}
 		all[e.Position] = held{n, bytes.Clone(e.Bytes), e.Origin, e.leaf()}
 		return nil
 	}
 	for _, seg := range c.Segments {
 		if err := seg.Read(context.Background(), allRows(seg.Rows()), take); err != nil {
-			r.fatalf("cluster %s: %v", cluster, err)
+			return nil, err
 		}
 	}
 	for _, h := range c.Hot {
 		if err := h.Read(context.Background(), allRows(h.N), take); err != nil {
-			r.fatalf("cluster %s: %v", cluster, err)
+			return nil, err
 		}
 	}
 	if at := slices.IndexFunc(all, func(h held) bool { return h.bytes == nil }); at >= 0 {
-		r.fatalf("cluster %s: position %d of %d is missing", cluster, at, len(all))
+		return nil, &wrongError{fmt.Sprintf("position %d of %d is missing", at, len(all))}
 	}
-	return all
+	return all, nil
 }
+
+// wrongError is what no fault of a disk excuses.
+type wrongError struct{ what string }
+
+func (e *wrongError) Error() string { return e.what }
 
 // check holds a cluster of the ledger just opened against what is known, and learns which pieces the cut kept.
 func (r *life) check(cluster string) {
@@ -394,7 +414,10 @@ func (r *life) check(cluster string) {
 	c := r.truth(cluster)
 	s := r.l.Snapshot(cluster)
 	defer s.Release()
-	got := r.read(s, cluster)
+	got, err := read(s, cluster)
+	if err != nil {
+		r.fatalf("cluster %s: %v", cluster, err)
+	}
 	where := make(map[int]int) // position by event
 	for at, h := range got {
 		if before, ok := where[h.number]; ok {
@@ -420,7 +443,7 @@ func (r *life) check(cluster string) {
 			}
 			if ok {
 				found++
-				if h := got[at]; !bytes.Equal(h.bytes, events().events[p.form][n].Bytes) || h.origin != p.origin {
+				if h := got[at]; !bytes.Equal(h.bytes, events.events[p.form][n].Bytes) || h.origin != p.origin {
 					r.fatalf("cluster %s: position %d is not as it came", cluster, at)
 				}
 			}
@@ -506,5 +529,60 @@ func (r *life) sign(cluster string) {
 	r.notes = append(r.notes, c)
 }
 
-// verify is annals verify, on a disk whose ledger is open.
-func (r *life) pause() { time.Sleep(time.Duration(r.rng.IntN(4000)) * time.Millisecond) }
+// verify finds nothing: neither on what a cut left, before the ledger is opened again, nor while it is open.
+func (r *life) verify(verify func() (*Report, error)) {
+	r.t.Helper()
+	report, err := verify()
+	if err != nil {
+		r.fatalf("verify: %v", err)
+	}
+	for _, f := range report.Findings {
+		r.fatalf("verify finds what nobody did: %+v", f)
+	}
+}
+
+// after goes on with a ledger that has been through it all: whatever was sent before is known again, and new events are taken.
+func (r *life) after() {
+	r.t.Helper()
+	for name, c := range r.clusters {
+		for _, p := range c.pieces {
+			d := &delivery{cluster: name, batch: Batch{Cluster: name, Origin: p.origin}}
+			for _, n := range p.events {
+				d.batch.Events = append(d.batch.Events, events.events[p.form][n])
+			}
+			switch {
+			case p.at < 0:
+				d.fresh = []*piece{p}
+			case slices.ContainsFunc(p.events, unreadable):
+				continue
+			default:
+				for i := range p.events {
+					d.again = append(d.again, uint64(p.at+i))
+				}
+			}
+			r.send(d)
+			if d.err != nil {
+				r.fatalf("it takes nothing more: %v", d.err)
+			}
+			r.settle(d)
+		}
+	}
+	if err := r.l.Seal(context.Background()); err != nil {
+		r.fatalf("it cannot be sealed: %v", err)
+	}
+	if err := r.l.Close(); err != nil {
+		r.fatalf("it cannot be closed: %v", err)
+	}
+	r.l = nil
+	r.stop(true)
+	r.start(nil)
+	if r.l.Opened.TornFile != 0 {
+		r.fatalf("closed, and yet torn")
+	}
+	if err := r.l.Close(); err != nil {
+		r.fatalf("it cannot be closed: %v", err)
+	}
+}
+
+// unreadable events have no ID: they are the same only in the same form, and only while their segment is remembered.
+func unreadable(n int) bool { return events.events[0][n].Dialect == format.Unreadable }

@@ -1,0 +1,180 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"annals.dev/internal/disk/sim"
+)
+
+// cuts is how many power cuts and kills a test makes: ANNALS_CUTS, or a few.
+func cutsToMake(t *testing.T, few int) int {
+	s := os.Getenv("ANNALS_CUTS")
+	if s == "" {
+		return few
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("ANNALS_CUTS=%q is no number", s)
+	}
+	return n
+}
+
+// over says that nothing more comes of this process.
+func over(err error) bool {
+	return errors.Is(err, sim.ErrCrashed) || errors.Is(err, ErrFailed) || errors.Is(err, ErrClosed)
+}
+
+// work delivers, seals, waits and reads for a while, or until the disk or the ledger is dead.
+func (r *life) work(steps int) {
+	r.t.Helper()
+	clusters := []string{"prod", "prod", "dev", "a.b"}
+	var snapshot *Snapshot
+	var before [][]held
+	defer func() {
+		if snapshot != nil {
+			snapshot.Release()
+		}
+	}()
+	for range steps {
+		cluster := clusters[r.rng.IntN(len(clusters))]
+		switch r.rng.IntN(12) {
+		case 0:
+			if err := r.l.Seal(context.Background()); over(err) {
+				return
+			}
+		case 1, 2:
+			time.Sleep(time.Duration(r.rng.IntN(4000)) * time.Millisecond)
+		case 3:
+			time.Sleep(time.Minute)
+		case 4:
+			if r.truth(cluster).size > 0 {
+				r.sign(cluster)
+			}
+		case 5:
+			if snapshot == nil {
+				snapshot = r.l.Snapshot()
+				before = r.peek(snapshot)
+			} else if after := r.peek(snapshot); before != nil && after != nil && !slices.EqualFunc(before, after, sameEvents) {
+				r.fatalf("a snapshot changed")
+			}
+		case 6, 7: // several at once
+			n := 2 + r.rng.IntN(3)
+			taken := make(map[*piece]bool)
+			var all []*delivery
+			for range n {
+				all = append(all, r.delivery(clusters[r.rng.IntN(len(clusters))], taken))
+			}
+			var wg sync.WaitGroup
+			for _, d := range all {
+				wg.Go(func() { r.send(d) })
+			}
+			if r.rng.IntN(2) == 0 {
+				wg.Go(func() { _ = r.l.Seal(context.Background()) })
+			}
+			wg.Wait()
+			dead := false
+			for _, d := range all {
+				r.settle(d)
+				dead = dead || over(d.err)
+			}
+			if dead {
+				return
+			}
+		default:
+			d := r.delivery(cluster, make(map[*piece]bool))
+			r.send(d)
+			r.settle(d)
+			if over(d.err) {
+				return
+			}
+		}
+	}
+}
+
+// peek reads all of a snapshot; nil if the disk does not let it.
+func (r *life) peek(s *Snapshot) (all [][]held) {
+	r.t.Helper()
+	for _, c := range s.Clusters {
+		got, err := read(s, c.Name)
+		var wrong *wrongError
+		if errors.As(err, &wrong) {
+			r.fatalf("cluster %s: %v", c.Name, err)
+		}
+		if err != nil {
+			return nil
+		}
+		all = append(all, got)
+	}
+	return all
+}
+
+func sameEvents(a, b []held) bool {
+	return slices.EqualFunc(a, b, func(x, y held) bool { return x.leaf == y.leaf && bytes.Equal(x.bytes, y.bytes) })
+}
+
+// one runs a life in a bubble of its own, where time passes when everybody waits for it.
+func one(t *testing.T, f func(t *testing.T)) {
+	warm(t)
+	synctest.Test(t, f)
+}
+
+// TestPowerCuts is random lives: faults at random, any number of kills and power cuts, at any operation, while events come, are
+// sealed and merged, and while the ledger recovers from the cut before. ANNALS_CUTS says how many cuts.
+func TestPowerCuts(t *testing.T) {
+	want := cutsToMake(t, 250)
+	cuts, unsaid, torn, held := 0, 0, 0, 0
+	for seed := uint64(0); cuts < want; seed++ {
+		one(t, func(t *testing.T) {
+			r := newLife(t, seed)
+			rate := []int{0, 2, 20}[r.rng.IntN(3)] // faults in a thousand operations
+			faults := sim.Faults()
+			rng := rand.New(rand.NewPCG(seed, 8)) // the disk's mutex guards it
+			plan := func(sim.Op) sim.Fault {
+				if rng.IntN(1000) < rate {
+					return faults[rng.IntN(len(faults))]
+				}
+				return sim.None
+			}
+			for range 1 + r.rng.IntN(5) {
+				r.start(plan)
+				crashAt := r.d.N() + r.rng.IntN(400)
+				r.d.Plan(func(op sim.Op) sim.Fault {
+					if op.N == crashAt {
+						return sim.Crash
+					}
+					return plan(op)
+				})
+				r.work(r.rng.IntN(24))
+				if r.rng.IntN(8) == 0 {
+					_ = r.l.Close()
+				}
+				r.stop(r.rng.IntN(4) > 0)
+			}
+			r.start(nil)
+			for _, c := range r.clusters {
+				held += c.size
+			}
+			r.after()
+			cuts += r.cuts
+			unsaid += r.unsaid
+			torn += r.torn
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d cuts, %d torn tails, %d batches that were kept though nobody was told, %d events at the end", cuts, torn, unsaid, held)
+	if torn == 0 || unsaid == 0 {
+		t.Error("no tail was ever torn, or no batch was ever kept unsaid: this tests nothing")
+	}
+}
