@@ -52,3 +52,29 @@ func BenchmarkWords(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkMatch(b *testing.B) {
+	for _, query := range []string{
+		`verb:delete resource:secrets -user:system:*`, `group:system:masters`, `ip:10.0.0.0/8`, `request.spec.containers.image:nginx*`, `nosuchword`, `"no such phrase"`,
+	} {
+		b.Run(query, func(b *testing.B) {
+			p, err := Parse(query)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var rows []*Row
+			size := 0
+			for i, e := range testEvents(b) {
+				rows = append(rows, testRow(b, e, i))
+				size += len(e)
+			}
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				for _, r := range rows {
+					p.Match(r)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(rows)), "ns/event")
+		})
+	}
+}

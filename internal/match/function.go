@@ -59,15 +59,11 @@ func callWords(args []any) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("%s: %q is not a word or a phrase", wordsFunction, argument(args[0]))
 	}
-	values := make(map[string][]byte, len(textColumns))
 	for i, c := range textColumns {
-		values[c.name] = argument(args[i+1])
-	}
-	for _, c := range textColumns {
-		if c.unless != "" && len(values[c.unless]) > 0 {
+		if c.unless != 0 && len(argument(args[1+c.unless])) > 0 {
 			continue
 		}
-		text, more := values[c.name], []byte(nil)
+		text, more := argument(args[1+i]), []byte(nil)
 		if c.name == bodies {
 			text, more, _ = bytes.Cut(text, []byte{bodySeparator})
 		}

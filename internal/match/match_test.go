@@ -206,6 +206,44 @@ func TestFunctionsAgainstMatch(t *testing.T) {
 	}
 }
 
+// Of an event that was cut, the fields are found that were read before the cut, and their words.
+func TestCutEvent(t *testing.T) {
+	v := new(audit.View)
+	if err := v.ParseCut([]byte(`{"verb":"get","impersonatedUser":{"username":"jane doe","groups":["g1"],"ext`)); err != nil {
+		t.Fatal(err)
+	}
+	w := new(audit.View)
+	if err := w.ParseCut([]byte(`{"verb":"get","annotations":{"authorization.k8s.io/decision":"forbid","authorization.k8s.io/reason":"no \"luck\"","x`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		view  *audit.View
+		query string
+		want  bool
+	}{
+		{v, `as:"jane doe"`, true},
+		{v, `"jane doe"`, true},
+		{v, "g1", false},
+		{w, "decision:forbid", true},
+		{w, `"no luck"`, true},
+		{w, `"forbid no"`, false},
+	} {
+		p := mustParse(t, tt.query)
+		if got := p.Match(&Row{View: tt.view}); got != tt.want {
+			t.Errorf("%q: %v", tt.query, got)
+		}
+		if _, ok := p.root.(*phrase); ok {
+			args, columns := []any{p.String()}, columnsOf(tt.view)
+			for _, c := range textColumns {
+				args = append(args, columns[c.name])
+			}
+			if got, err := callWords(args); got != tt.want || err != nil {
+				t.Errorf("%q by columns: %v, %v", tt.query, got, err)
+			}
+		}
+	}
+}
+
 func leavesOf(n node) []node {
 	switch n := n.(type) {
 	case and:

@@ -51,19 +51,23 @@ func viewText(v *audit.View, scratch *[]byte, yield func(span []byte, json bool)
 		json(v.RequestObject) && json(v.ResponseObject)
 }
 
-// textColumns are the ledger's columns that hold the searchable text: JSON or a string, and unless another column has it.
+// textColumns are the ledger's columns that hold the searchable text: JSON or a string. Unless is the index of a column that,
+// where it is not empty, holds the same.
 var textColumns = [...]struct {
 	name   string
 	json   bool
-	unless string
+	unless int
 }{
 	{name: "level"}, {name: "stage"}, {name: "verb"}, {name: "requestURI"},
 	{name: "username"}, {name: "userUID"}, {name: "groups", json: true}, {name: "userExtra", json: true},
-	{name: "impersonatedUsername", unless: "impersonatedUser"}, {name: "impersonatedUser", json: true},
+	{name: "impersonatedUsername", unless: impersonatedColumn}, impersonatedColumn: {name: "impersonatedUser", json: true},
 	{name: "sourceIPs", json: true}, {name: "userAgent"},
 	{name: "resource"}, {name: "namespace"}, {name: "name"}, {name: "objectUID"},
 	{name: "apiGroup"}, {name: "apiVersion"}, {name: "resourceVersion"}, {name: "subresource"},
 	{name: "responseStatus", json: true},
-	{name: "decision", unless: "annotations"}, {name: "reason", unless: "annotations"}, {name: "annotations", json: true},
+	{name: "decision", unless: annotationsColumn}, {name: "reason", unless: annotationsColumn},
+	annotationsColumn: {name: "annotations", json: true},
 	{name: "authenticationMetadata", json: true}, {name: bodies, json: true},
 }
+
+const impersonatedColumn, annotationsColumn = 9, 23
