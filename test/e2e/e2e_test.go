@@ -1,13 +1,26 @@
+// Package e2e tests annals at the end of a real kube-apiserver's audit webhook and audit log. Start with TestComplete.
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
 	"annals.dev/test/e2e/kube"
 )
 
+// scratch is a directory for what all tests share.
+var scratch string
+
 func TestMain(m *testing.M) {
 	kube.Main()
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "annals-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	scratch = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
 }

@@ -49,7 +49,7 @@ func Start(t testing.TB, o Options) *Server {
 		o.LogDir = t.TempDir()
 	}
 	s := &Server{t: t, dir: dir, AuditLog: filepath.Join(o.LogDir, "audit.log"), done: make(chan struct{})}
-	port := freePort(t)
+	port := FreePort(t)
 	s.URL = fmt.Sprintf("https://127.0.0.1:%d", port)
 	s.ca = newAuthority(t, dir, "ca")
 	s.ca.issue(t, "server", "kube-apiserver")
@@ -196,9 +196,9 @@ func get(hc *http.Client, url string) (code int, body string) {
 	return resp.StatusCode, strings.TrimSpace(string(b))
 }
 
-// freePort finds a port on which nobody listens. It looks below those that the kernel hands to connections, so that none
+// FreePort finds a port on which nobody listens. It looks below those that the kernel hands to connections, so that none
 // takes it before the server does.
-func freePort(t testing.TB) int {
+func FreePort(t testing.TB) int {
 	t.Helper()
 	var last error
 	for range 100 {
