@@ -238,7 +238,7 @@ func (l *followedLog) bind(t *tracked, e entry) {
 		t.grew = l.s.now
 	}
 	if t.Name != e.name || t.Dev != e.dev || t.Ino != e.ino || t.Size != e.size || t.Changed != e.changed {
-		if parseRotated(e.name).compressed != "" {
+		if t.Ino != e.ino || t.Size != e.size || t.Changed != e.changed {
 			t.Done = false
 		}
 		t.Name, t.Dev, t.Ino, t.Size, t.Changed = e.name, e.dev, e.ino, e.size, e.changed

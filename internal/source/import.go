@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -189,7 +190,7 @@ func (im *Importer) append(ctx context.Context, events []format.Event, places []
 			n++
 		}
 		receipt, err := im.ledger.append(ctx, ledger.Batch{
-			Cluster: im.cfg.Cluster, Origin: "import/" + places[0].Path, Events: events[:n],
+			Cluster: im.cfg.Cluster, Origin: "import/" + strings.TrimPrefix(places[0].Path, "/"), Events: events[:n],
 		})
 		if err != nil {
 			return &ledgerError{fmt.Errorf("%s at byte %d: %w", places[0].Path, places[0].Offset, err)}
