@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,8 @@ var odd = []string{
 	`{"level":"Request","sourceIPs":["10.1.2.3","::ffff:10.1.2.4","fd00::1","unknown","10.1.2.3"],"annotations":{"a.b/c\"d":"x","dots.and/slash":"\u003cb\u003e","authorization.k8s.io/decision":"allow"},"requestObject":{"spec":{"replicas":3,"ratio":-1.5e3,"on":true,"off":false,"none":null,"empty":"","list":[],"objects":[{"name":"a","env":[{"name":"X","value":"1"}]},{"name":"b-99d809eb-6562-49d3-a758-e75e6f018e00"}],"emptyDir":{}}},"responseObject":"text only"}`,
 	`{"requestObject":{"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"annotations\":{\"note\":\"a \\\"b\\\" c\\u003cd\"}}}\n"}}},"responseObject":[{"a":[1,2,3]},"x","é\u00e9"]}`,
 	`{"impersonatedUser":{"username":"jane","uid":"7","groups":["g1","g2"],"extra":{"scopes":["a","b"]}},"responseStatus":{"code":409,"status":"Failure","reason":"AlreadyExists","details":{"name":"x","causes":[{"reason":"R1"},{"reason":"R2"}]}},"authenticationMetadata":{"impersonationConstraint":"impersonate:user-info"}}`,
+	"{ \"user\" : { \"groups\" : [ \"a\" ,\t\"b c\" ] } ,\n\"requestObject\" : { \"list\" : [ 1 , { \"k\" : true } , [ ] ] , \"z\" : \"y\" } }",
+	"{\"verb\":\"g\xfft\",\"annotations\":{\"k\xff\":\"v\xffw x\"},\"requestObject\":{\"a\":\"b\xe9 c\"}}",
 }
 
 func testEvents(t testing.TB) [][]byte {
@@ -156,11 +159,11 @@ func columnsOf(v *audit.View) map[string]any {
 		"responseStatus": v.ResponseStatus.Raw, "annotations": v.Annotations, "authenticationMetadata": v.AuthenticationMetadata,
 	} {
 		if s != nil {
-			columns[name] = string(s)
+			columns[name] = string(valid(s))
 		}
 	}
 	if v.RequestObject != nil || v.ResponseObject != nil {
-		columns[bodies] = []byte(string(v.RequestObject) + "\x1e" + string(v.ResponseObject))
+		columns[bodies] = valid(slices.Concat(v.RequestObject, audit.Span("\x1e"), v.ResponseObject))
 	}
 	return columns
 }
