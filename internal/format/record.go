@@ -48,6 +48,9 @@ func (r *Reader) record(m *member) error {
 	return r.line(m)
 }
 
+// comesAgain says that a last record without an end is not to be taken: it may still be written, or reading it failed.
+func (r *Reader) comesAgain() bool { return r.tail && len(r.layers) == 1 || r.src.err != nil }
+
 // finish leaves m: what waits in it for its other half will not get it.
 func (r *Reader) finish(m *member) error {
 	if m.err != nil && r.src.err != nil {
@@ -63,6 +66,9 @@ func (r *Reader) finish(m *member) error {
 	r.pop()
 	if m.err != nil {
 		r.brokenContainer(m)
+		if n := len(r.layers); n > 0 && r.layers[n-1].archive != nil {
+			r.layers[n-1].archive.torn = true
+		}
 	}
 	return nil
 }
@@ -198,11 +204,10 @@ func (r *Reader) broken(m *member, cause error, c *context) error {
 	case full:
 		return r.tooLong(m)
 	}
-	b := bytes.TrimRight(m.rest()[:end], " \t\r\n,")
-	c.incomplete = m.p+end == m.n && m.done
-	if c.incomplete && r.tail && len(r.layers) == 1 {
+	if c.incomplete = m.p+end == m.n && m.done; c.incomplete && r.comesAgain() {
 		return r.finish(m)
 	}
+	b := bytes.TrimRight(m.rest()[:end], " \t\r\n,")
 	m.pass(end)
 	r.flushJunk(m)
 	why := fmt.Sprintf("cut after %d bytes: %s", len(b), reason(cause))
@@ -235,8 +240,7 @@ func (r *Reader) line(m *member) error {
 		return r.tooLong(m)
 	}
 	c := m.context()
-	c.incomplete = m.p+end == m.n
-	if c.incomplete && r.tail && len(r.layers) == 1 {
+	if c.incomplete = m.p+end == m.n; c.incomplete && r.comesAgain() {
 		return r.finish(m)
 	}
 	b := bytes.TrimRight(m.rest()[:end], " \t\r")
