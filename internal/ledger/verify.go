@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -147,7 +148,7 @@ func verifyThen(ctx context.Context, d disk.FS, root string, opts VerifyOptions,
 		}
 	}
 	if opts.To == 0 {
-		v.log(ctx, clusters)
+		clusters = v.log(ctx, clusters)
 	}
 	for _, c := range clusters {
 		if opts.Cluster == "" || opts.Cluster == c.name {
@@ -236,14 +237,22 @@ func (v *verifier) strays(dir string, names []string) {
 		return
 	}
 	for _, e := range entries {
-		if !slices.Contains(names, e.Name()) && !(v.live && strings.HasSuffix(e.Name(), ".tmp")) {
-			v.found(Tampered, "", path.Join(dir, e.Name()), "a file that is not the ledger's")
+		name := path.Join(dir, e.Name())
+		switch {
+		case slices.Contains(names, e.Name()):
+		case unpublished.MatchString(e.Name()):
+			v.report.Notes = append(v.report.Notes, name+": written but never published, as a crash or a full disk leaves it; the ledger does not read it, and removes it when it is opened")
+		default:
+			v.found(Tampered, "", name, "a file that is not the ledger's")
 		}
 	}
 }
 
-// log replays what is in the log alone.
-func (v *verifier) log(ctx context.Context, clusters []*verifyCluster) {
+// unpublished are the names of files whose writing may have been cut short, or that were not named by a manifest yet.
+var unpublished = regexp.MustCompile(`^(\d{16}-\d{16}\.(parquet|idx)|seen-[0-9a-f]{16}|.*\.tmp)$`)
+
+// log replays what is in the log alone. A cluster whose first events came a moment ago has nothing but the log.
+func (v *verifier) log(ctx context.Context, clusters []*verifyCluster) []*verifyCluster {
 	byName := make(map[string]*verifyCluster)
 	for _, c := range clusters {
 		byName[c.name] = c
@@ -255,11 +264,9 @@ func (v *verifier) log(ctx context.Context, clusters []*verifyCluster) {
 		}
 		c := byName[f.cluster]
 		if c == nil {
-			if !v.live {
-				v.found(Missing, f.cluster, clusterDir(f.cluster), "the log has events of a cluster that has no directory")
-			}
 			c = &verifyCluster{v: v, name: f.cluster}
 			byName[f.cluster] = c
+			clusters = append(clusters, c)
 		}
 		c.frame(&f, e)
 		return ctx.Err()
@@ -278,4 +285,5 @@ func (v *verifier) log(ctx context.Context, clusters []*verifyCluster) {
 	if report.TornFile != 0 && !v.live {
 		v.report.Notes = append(v.report.Notes, fmt.Sprintf("the log's last %d bytes are half a write that nobody was told is kept", report.TornBytes))
 	}
+	return clusters
 }

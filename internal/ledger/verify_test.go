@@ -75,6 +75,22 @@ func TestVerifyWhole(t *testing.T) {
 	}
 }
 
+// A ledger that was killed right after its first batch has a log and nothing else.
+func TestVerifyLogAlone(t *testing.T) {
+	l, dir := newLedger(t, Options{})
+	appendAll(t, l, lines(t)[:50])
+	live, err := l.Verify(t.Context(), VerifyOptions{})
+	if err != nil || len(live.Clusters) != 1 || live.Clusters[0].Checked != 50 || len(live.Findings) > 0 {
+		t.Errorf("open: %+v, %v", live, err)
+	}
+	l.Close()
+	os.RemoveAll(dir + "/clusters/prod")
+	os.Remove(dir + "/heads")
+	if r := check(t, dir, VerifyOptions{}); len(r.Clusters) != 1 || r.Clusters[0].Checked != 50 || len(r.Findings) > 0 {
+		t.Errorf("closed: %+v", r)
+	}
+}
+
 // TestTamper changes every file of a ledger in every way, one at a time.
 func TestTamper(t *testing.T) {
 	dir, files := kept(t)
