@@ -160,6 +160,8 @@ type followed struct {
 	dirty  bool // the state differs from the saved one
 	stale  bool // what happened could not be recorded: the saved state has to stay, so that it is seen again
 
+	settle time.Duration // settleAfter, but in tests
+
 	hints *fsnotify.Watcher
 	woken chan struct{}
 
@@ -170,7 +172,7 @@ type followed struct {
 func newFollowed(cfg FollowerConfig, src FollowSource) (*followed, error) {
 	s := &followed{
 		cfg: cfg, src: src, ledger: patient{to: cfg.Ledger, log: cfg.Log, waitFull: true}, quiet: newQuiet(cfg.Log),
-		woken: make(chan struct{}, 1), watched: make(map[string]bool),
+		settle: settleAfter, woken: make(chan struct{}, 1), watched: make(map[string]bool),
 	}
 	var err error
 	if s.state, err = openState(cfg.Data, src); err != nil {
@@ -214,7 +216,9 @@ func (s *followed) run(ctx context.Context) error {
 // pass looks at the files once and reads what is new. Its error is the ledger's, or the context's.
 func (s *followed) pass(ctx context.Context, now time.Time) error {
 	s.now = now
-	s.discover()
+	if err := s.discover(ctx); err != nil {
+		return fmt.Errorf("follow %s: %w", s.src.Path, err)
+	}
 	for _, l := range s.logs {
 		if err := l.pass(ctx); err != nil {
 			return fmt.Errorf("follow %s: %w", s.src.Path, err)

@@ -100,7 +100,7 @@ func (l *followedLog) read(ctx context.Context, t *tracked) (lines bool, err err
 	if t.Offset > before {
 		t.Half = 0
 	}
-	if t.Offset < size && (t.Name != l.Live || t.gone) && l.s.now.Sub(t.grew) >= settleAfter {
+	if t.Offset < size && (t.Name != l.Live || t.gone) && l.s.now.Sub(t.grew) >= l.s.settle {
 		return lines, l.readHalf(ctx, t, size)
 	}
 	return lines, nil
@@ -128,7 +128,7 @@ func (l *followedLog) readHalf(ctx context.Context, t *tracked, size int64) erro
 // readCompressed takes a rotated and compressed file whole, unless all of it was read before it was compressed. What was
 // taken already the ledger knows.
 func (l *followedLog) readCompressed(ctx context.Context, t *tracked) (lines bool, err error) {
-	if t.Done || l.s.now.Sub(t.grew) < settleAfter && t.Offset == 0 {
+	if t.Done || l.s.now.Sub(t.grew) < l.s.settle && t.Offset == 0 {
 		return false, nil // it may still be written
 	}
 	f, err := openEntry(l.entryOf(t))
@@ -194,7 +194,7 @@ func (l *followedLog) letGo() {
 			t.close()
 			l.s.dirty = true
 			continue
-		case !t.gone && t.f != nil && t.Name != l.Live && still >= settleAfter && (t.Offset >= t.Size || t.Half == t.Size):
+		case !t.gone && t.f != nil && t.Name != l.Live && still >= l.s.settle && (t.Offset >= t.Size || t.Half == t.Size):
 			t.close()
 		}
 		kept = append(kept, t)

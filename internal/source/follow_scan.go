@@ -36,29 +36,37 @@ type stamp struct {
 }
 
 // discover finds the logs that the source's path names. A log once found stays, also when its file is deleted.
-func (s *followed) discover() {
+func (s *followed) discover(ctx context.Context) error {
 	if fi, err := os.Stat(s.src.Path); err == nil && fi.IsDir() {
 		s.watch(s.src.Path)
 		s.glob(filepath.Join(escapeGlob(s.src.Path), "*"), func(live string) bool { return strings.HasSuffix(live, ".log") })
-		return
+		return nil
 	}
 	if strings.ContainsAny(s.src.Path, `*?[`) {
 		s.glob(s.src.Path, func(string) bool { return true })
-		return
+		return nil
 	}
-	// A link named outright is followed, and again if it comes to point elsewhere.
-	path := s.src.Path
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	// A link named outright is followed, and again if it comes to lead elsewhere.
+	dir, live := filepath.Split(s.src.Path)
+	if path, err := filepath.EvalSymlinks(s.src.Path); err == nil {
+		dir, live = filepath.Split(path)
 	} else if len(s.logs) > 0 {
-		return
+		return nil
 	}
-	dir, live := filepath.Dir(path), filepath.Base(path)
-	if len(s.logs) > 0 && (s.logs[0].Dir != dir || s.logs[0].Live != live) && s.logs[0].Dir != "" {
-		s.logs[0].moved(dir, live)
-		return
+	dir = filepath.Clean(dir)
+	if len(s.logs) != 1 || s.logs[0].Dir == dir && s.logs[0].Live == live {
+		s.add(dir, live)
+		return nil
 	}
-	s.add(dir, live)
+	l := s.logs[0]
+	if len(l.Files) > 0 {
+		if err := l.record(ctx, whatReplaced, "%s leads to %s now, no longer to %s", s.src.Path, filepath.Join(dir, live), filepath.Join(l.Dir, l.Live)); err != nil {
+			return err
+		}
+	}
+	l.Dir, l.Live, l.Owned = dir, live, false
+	s.watch(dir)
+	return nil
 }
 
 func (s *followed) glob(pattern string, want func(live string) bool) {
@@ -90,12 +98,6 @@ func (s *followed) add(dir, live string) {
 	}
 	s.logs = append(s.logs, &followedLog{s: s, savedLog: savedLog{Dir: dir, Live: live}})
 	s.watch(dir)
-}
-
-// moved follows a link to where it leads now. Open files are read to their end as deleted ones are.
-func (l *followedLog) moved(dir, live string) {
-	l.Dir, l.Live = dir, live
-	l.s.watch(dir)
 }
 
 // list gives the log's files, oldest first. A compressed file whose plain twin is there is still being written.

@@ -290,4 +290,3 @@ func FuzzFinished(f *testing.F) {
 		}
 	})
 }
-
