@@ -1,0 +1,53 @@
+# make test       everything that tests, on the samples in the repository
+# make corpus     the tests that want the recorded corpus too: make corpus DIR=folder-with-corpus-and-samples
+# make soak       kill -9 and power cuts, many times over
+# make bench      what it costs, in figures
+# make fuzz       every parser for FUZZTIME each
+
+GO       ?= go
+FUZZTIME ?= 60s
+DIR      ?=
+
+# DuckDB comes as a static library written in C++: the linker wants a compiler for both languages.
+NEED_CC = command -v gcc >/dev/null 2>&1 && command -v g++ >/dev/null 2>&1
+
+.PHONY: test deps ready corpus soak bench fuzz build
+
+build: ready
+	$(GO) build -o annals ./cmd/annals
+
+test: ready
+	$(GO) vet ./...
+	$(GO) test ./...
+	cd test/e2e && $(GO) vet ./... && $(GO) test -timeout 30m ./...
+
+# ready installs nothing if nothing is missing.
+ready:
+	@if ! command -v $(GO) >/dev/null 2>&1; then echo "Go 1.26 or newer is missing: https://go.dev/dl/" >&2; exit 1; fi
+	@if ! { $(NEED_CC); }; then $(MAKE) --no-print-directory deps; fi
+
+deps:
+	@if $(NEED_CC); then echo "nothing is missing"; \
+	elif command -v apt-get >/dev/null 2>&1; then \
+		if [ "$$(id -u)" = 0 ]; then apt-get update && apt-get install -y --no-install-recommends gcc g++ libc6-dev; \
+		else sudo apt-get update && sudo apt-get install -y --no-install-recommends gcc g++ libc6-dev; fi; \
+	elif command -v dnf >/dev/null 2>&1; then sudo dnf install -y gcc gcc-c++; \
+	elif command -v apk >/dev/null 2>&1; then sudo apk add gcc g++ musl-dev; \
+	else echo "a C and C++ compiler are missing: install gcc and g++ (on macOS: xcode-select --install)" >&2; exit 1; fi
+
+corpus: ready
+	@if [ ! -d "$(DIR)/corpus" ]; then echo "make corpus DIR=FOLDER: the folder that holds corpus/ and samples/" >&2; exit 2; fi
+	ANNALS_CORPUS="$(abspath $(DIR))" $(GO) test -count=1 -timeout 60m ./...
+
+soak: ready
+	ANNALS_SOAK=1 $(GO) test -count=1 -timeout 4h -v -run 'Soak|Kill|Crash|PowerCut' ./...
+
+bench: ready
+	ANNALS_CORPUS="$(abspath $(DIR))" ANNALS_BENCH=1 $(GO) test -count=1 -timeout 2h -run '^$$' -bench . -benchtime 1x ./...
+
+fuzz: ready
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
