@@ -159,8 +159,8 @@ func (l *followedLog) recordGone(ctx context.Context, t *tracked, live, replayed
 			return nil
 		}
 	}
-	if t.f == nil && replayed && live {
-		return nil // rotated and compressed in a way that does not show; it is read again
+	if t.f == nil && replayed {
+		return nil // rotated and compressed before it could be opened; it is read again
 	}
 	where := ""
 	if t.f != nil {

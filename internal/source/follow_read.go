@@ -37,10 +37,10 @@ func (l *followedLog) pass(ctx context.Context) error {
 // trouble gives back what ends the follower, and logs what does not.
 func (l *followedLog) trouble(ctx context.Context, what string, err error) error {
 	var fatal *ledgerError
-	if ctx.Err() != nil || errors.As(err, &fatal) {
+	if errors.As(err, &fatal) {
 		return err
 	}
-	if !errors.Is(err, errReplaced) {
+	if ctx.Err() == nil && !vanished(err) {
 		l.s.quiet.warn(l.Dir+l.Live+what, "follow: "+what, "log", filepath.Join(l.Dir, l.Live), "error", err)
 	}
 	return nil

@@ -166,6 +166,9 @@ func openEntry(e entry) (*os.File, error) {
 
 var errReplaced = errors.New("the file was replaced while it was opened")
 
+// vanished says that a file is not any more what it was when it was listed, which the next scan sorts out.
+func vanished(err error) bool { return errors.Is(err, errReplaced) || errors.Is(err, fs.ErrNotExist) }
+
 // scan brings the tracked files in line with what the directory holds, and records what happened to them.
 func (l *followedLog) scan(ctx context.Context) error {
 	entries, err := l.list()
@@ -184,6 +187,10 @@ func (l *followedLog) scan(ctx context.Context) error {
 			continue
 		}
 		same, err := t.still(e)
+		if vanished(err) {
+			t.bound = true // it moved while it was looked at; the next scan sees where to
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -199,6 +206,9 @@ func (l *followedLog) scan(ctx context.Context) error {
 	replayed := false
 	for _, e := range fresh {
 		t, err := l.byHead(e)
+		if vanished(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
