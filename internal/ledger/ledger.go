@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
-	"strings"
 	"sync"
 	"time"
 
@@ -239,9 +238,13 @@ func readCheckpoint(d disk.FS, desc *Description, v note.Verifier, cluster strin
 	return c, nil
 }
 
-// loadCluster reads a cluster's manifest and opens its segments. Files that no manifest names were left by a crash in the
-// middle of a seal or a merge: what they hold is in the log or in other segments, and they go.
+// loadCluster reads a cluster's manifest and opens its segments.
 func (l *Ledger) loadCluster(name string) error {
+	// Whoever wrote the manifest may have been killed before its name was durable. What it replaced is removed below, and from
+	// the log: that must not be durable before.
+	if err := l.fs.SyncDir(clusterDir(name)); err != nil {
+		return err
+	}
 	m, err := readManifest(l.fs, name, l.desc.origin(name), l.verifier)
 	if err != nil {
 		return err
@@ -249,7 +252,6 @@ func (l *Ledger) loadCluster(name string) error {
 	c := l.cluster(name, m.sealed.size)
 	c.sealed, c.tree, c.head, c.whole = m.sealed, m.sealed.clone(), m.sealed.clone(), m.whole
 	c.seenFile = m.seen
-	listed := map[string]bool{}
 	for _, ms := range m.segments {
 		s, err := openSegment(l.fs, l.root, name, path.Join(clusterDir(name), "segments", ms.name))
 		if err != nil {
@@ -258,27 +260,11 @@ func (l *Ledger) loadCluster(name string) error {
 		s.files = ms.files
 		c.segments = append(c.segments, s)
 		c.last = max(c.last, s.MaxTime)
-		listed[ms.name+columnsFile], listed[ms.name+indexFile] = true, true
 	}
 	if c.seen, err = readSeen(l.fs, name, m.seen); err != nil {
 		return err
 	}
-	dir := path.Join(clusterDir(name), "segments")
-	entries, err := l.fs.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, e := range entries {
-		n := strings.TrimSuffix(e.Name(), ".tmp")
-		if listed[e.Name()] || !strings.HasSuffix(n, columnsFile) && !strings.HasSuffix(n, indexFile) {
-			continue
-		}
-		l.opts.Log.Warn("removing a file that was never published", "file", path.Join(dir, e.Name()))
-		if err := l.fs.Remove(path.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.tidy(name, m)
 }
 
 // cluster gives a cluster's state, made if need be.

@@ -63,7 +63,7 @@ func (p *pool) load(tb testing.TB) {
 func openDecoder(tb testing.TB) {
 	desc, signer := describeSim(tb)
 	d := sim.New(0)
-	if err := create(d, desc); err != nil {
+	if err := create(d, desc, signer); err != nil {
 		tb.Fatal(err)
 	}
 	l, err := open(d, "", desc, signer, Options{})
@@ -142,7 +142,7 @@ func newLife(t *testing.T, seed uint64) *life {
 	if r.rng.IntN(3) == 0 {
 		r.opts.SealBytes = 50_000
 	}
-	if err := create(r.d, r.desc); err != nil {
+	if err := create(r.d, r.desc, r.signer); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -197,8 +196,6 @@ func (v *verifier) list() (clusters []*verifyCluster, err error) {
 	heads, err := readHeads(v.fs, desc, v.key)
 	if err != nil {
 		v.blame("", headsFile, err)
-	} else if len(heads) == 0 && len(names) > 0 {
-		v.found(Missing, "", headsFile, "the signed list of clusters is gone")
 	}
 	for name := range heads {
 		if !slices.Contains(names, name) {
@@ -206,7 +203,7 @@ func (v *verifier) list() (clusters []*verifyCluster, err error) {
 		}
 	}
 	slices.Sort(names)
-	v.strays("clusters", names)
+	v.strays("clusters", names, func(string) bool { return false })
 	for _, name := range names {
 		c := &verifyCluster{v: v, name: name, need: heads[name]}
 		c.read()
@@ -226,8 +223,8 @@ func (v *verifier) signingKey() {
 	}
 }
 
-// strays reports what lies in a directory and is not among the names.
-func (v *verifier) strays(dir string, names []string) {
+// strays reports what lies in a directory and is not among the names. What a crash left is no finding.
+func (v *verifier) strays(dir string, names []string, leftOver func(name string) bool) {
 	entries, err := v.fs.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
@@ -240,16 +237,19 @@ func (v *verifier) strays(dir string, names []string) {
 		name := path.Join(dir, e.Name())
 		switch {
 		case slices.Contains(names, e.Name()):
-		case unpublished.MatchString(e.Name()):
-			v.report.Notes = append(v.report.Notes, name+": written but never published, as a crash or a full disk leaves it; the ledger does not read it, and removes it when it is opened")
+		case leftOver(e.Name()):
+			v.leftBehind(name)
 		default:
 			v.found(Tampered, "", name, "a file that is not the ledger's")
 		}
 	}
 }
 
-// unpublished are the names of files whose writing may have been cut short, or that were not named by a manifest yet.
-var unpublished = regexp.MustCompile(`^(\d{16}-\d{16}\.(parquet|idx)|seen-[0-9a-f]{16}|.*\.tmp)$`)
+func (v *verifier) leftBehind(name string) {
+	if !v.live { // an open ledger is always in the middle of something
+		v.report.Notes = append(v.report.Notes, name+": written but never published, as a crash or a full disk leaves it; the ledger does not read it, and removes it when it is opened")
+	}
+}
 
 // log replays what is in the log alone. A cluster whose first events came a moment ago has nothing but the log.
 func (v *verifier) log(ctx context.Context, clusters []*verifyCluster) []*verifyCluster {

@@ -33,6 +33,7 @@ type verifyCluster struct {
 	checked    uint64
 	broken     bool // events could not be read: what follows cannot be checked
 	ranged     bool
+	early      []string // tiles that the manifest does not account for
 }
 
 // read takes the cluster's small files, and reports those that do not belong.
@@ -73,12 +74,12 @@ func (c *verifyCluster) read() {
 			v.blame(c.name, path.Join(dir, seenName(m.seen)), err)
 		}
 	}
-	v.strays(dir, files)
+	c.strays(dir, files)
 	var segments []string
 	for _, s := range m.segments {
 		segments = append(segments, s.name+columnsFile, s.name+indexFile)
 	}
-	v.strays(path.Join(dir, "segments"), segments)
+	c.strays(path.Join(dir, "segments"), segments)
 	c.strayTiles(path.Join(dir, "tile"), c.tilePaths())
 }
 
@@ -91,24 +92,6 @@ func (c *verifyCluster) tilePaths() map[string]bool {
 		}
 	}
 	return paths
-}
-
-func (c *verifyCluster) strayTiles(dir string, known map[string]bool) {
-	entries, err := c.v.fs.ReadDir(dir)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			c.v.blame(c.name, dir, err)
-		}
-		return
-	}
-	for _, e := range entries {
-		name := path.Join(dir, e.Name())
-		if e.IsDir() {
-			c.strayTiles(name, known)
-		} else if !known[name] && !c.v.live {
-			c.v.found(Tampered, c.name, name, "a tile that is not the ledger's")
-		}
-	}
 }
 
 // segments checks the segments: all, or those that touch the asked range and their neighbours, so that every subtree of 256
@@ -386,6 +369,7 @@ func (c *verifyCluster) finish() {
 			c.v.report.Notes = append(c.v.report.Notes, fmt.Sprintf("cluster %s: a range is checked in segments alone, and they end at position %d", c.name, int64(r.To)-1))
 		}
 	} else if !c.broken {
+		c.earlyTiles()
 		r.Root = c.tree.root()
 		need := c.need
 		for _, h := range c.heads {
