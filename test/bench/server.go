@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"time"
+
+	"annals.dev/internal/server"
+)
+
+// annals is an annals serve in a process of its own.
+type annals struct {
+	data    string
+	address string // of the webhook
+	token   string
+	cmd     *exec.Cmd
+	ended   chan error
+}
+
+// start makes a ledger and serves it. With profile the same code runs in a process of this program, which can write one.
+func (c *config) start(ctx context.Context, name, profile string) (*annals, error) {
+	s := &annals{data: filepath.Join(c.dir, name), ended: make(chan error, 1)}
+	if _, err := c.command(ctx, "init", "--data", s.data, "--ip", "127.0.0.1"); err != nil {
+		return nil, err
+	}
+	token, err := c.command(ctx, "token", "create", "--data", s.data, "--cluster", cluster)
+	if err != nil {
+		return nil, err
+	}
+	s.token = strings.TrimSpace(token)
+	s.cmd = exec.Command(c.annals, "serve", "--data", s.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	if profile != "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		s.cmd = exec.Command(self, "serve", s.data, profile)
+	}
+	s.cmd.Dir, s.cmd.Env = c.dir, environment()
+	log, err := s.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	serving := make(chan string, 1)
+	go func() {
+		s.read(log, serving)
+		s.ended <- s.cmd.Wait()
+	}()
+	select {
+	case s.address = <-serving:
+		return s, nil
+	case err := <-s.ended:
+		return nil, fmt.Errorf("annals serve ended: %w", errors.Join(err, ctx.Err()))
+	case <-ctx.Done():
+		s.stop()
+		return nil, ctx.Err()
+	}
+}
+
+var servingAt = regexp.MustCompile(`msg=serving .*webhook=(\S+)`)
+
+// read passes on what the server logs, but for where it listens.
+func (s *annals) read(log io.Reader, serving chan<- string) {
+	for in := bufio.NewScanner(log); in.Scan(); {
+		if m := servingAt.FindStringSubmatch(in.Text()); m != nil {
+			serving <- m[1]
+		} else if !strings.Contains(in.Text(), "level=INFO") {
+			say("server: %s", in.Text())
+		}
+	}
+}
+
+// stop ends the server as an operator does.
+func (s *annals) stop() error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return <-s.ended
+}
+
+func (c *config) command(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, c.annals, args...)
+	cmd.Dir, cmd.Env = c.dir, environment()
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	if err != nil {
+		return "", fmt.Errorf("annals %s: %w", args[0], err)
+	}
+	return string(out), nil
+}
+
+// environment is this process's without settings of annals: what is measured are the defaults.
+func environment() (env []string) {
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "ANNALS_") {
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// settle waits until the server has sealed all events by itself, and then done nothing for a while: so it has merged, too.
+func (s *annals) settle(ctx context.Context) error {
+	const every, quiet = 500 * time.Millisecond, 3 * time.Second
+	c, err := server.Connect(ctx, s.data, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	before, since := time.Duration(0), time.Now()
+	for {
+		select {
+		case err := <-s.ended:
+			s.ended <- err
+			return fmt.Errorf("annals serve ended: %w", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(every):
+		}
+		st, err := c.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if st.Failed != "" || st.SealFailed {
+			return fmt.Errorf("the server could not seal: %s", st.Failed)
+		}
+		unsealed := uint64(0)
+		for _, k := range st.Clusters {
+			unsealed += uint64(k.Unsealed) + k.Unsigned
+		}
+		used, err := cpuOf(s.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		if busy := used.user+used.system-before > every/20; busy || unsealed > 0 {
+			since = time.Now()
+		}
+		before = used.user + used.system
+		if time.Since(since) > quiet {
+			return nil
+		}
+	}
+}
+
+// serve is what annals serve does, with a CPU profile.
+func serve(args []string) (err error) {
+	if len(args) != 2 {
+		return errors.New("serve DIR PROFILE")
+	}
+	f, err := os.Create(args[1])
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return server.Run(ctx, server.Config{
+		Dir: args[0], Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Log: log,
+		Started: func(at server.Addresses) { log.Info("serving", "webhook", at.Webhook) },
+	})
+}
