@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -177,7 +178,11 @@ func newRoot(io *streams) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return settle(cmd, io.getenv)
+			err := settle(cmd, io.getenv)
+			if err == nil {
+				e.data, err = filepath.Abs(e.data)
+			}
+			return err
 		},
 	}
 	root.SetOut(io.out)

@@ -20,8 +20,19 @@ const envPrefix = "ANNALS_"
 // configFiles are looked for in this order when --config names none.
 var configFiles = []string{"annals.yaml", "/etc/annals/annals.yaml"}
 
-// notSettings are flags that belong to one call only.
-var notSettings = map[string]bool{"help": true, "config": true}
+// perCall marks flags that say what one call is to do: only the command line sets them.
+func perCall(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		f := cmd.Flags().Lookup(name)
+		f.Annotations = map[string][]string{perCallMark: {"true"}}
+	}
+}
+
+const perCallMark = "annals: per call"
+
+func isSetting(f *pflag.Flag) bool {
+	return f.Name != "help" && f.Name != "config" && f.Annotations[perCallMark] == nil
+}
 
 func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
@@ -41,7 +52,7 @@ func settle(cmd *cobra.Command, getenv func(string) string) error {
 		return err
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || notSettings[f.Name] || err != nil {
+		if f.Changed || !isSetting(f) || err != nil {
 			return
 		}
 		if v := getenv(envName(f.Name)); v != "" {
@@ -73,7 +84,7 @@ func settingNames(root *cobra.Command) map[string]bool {
 	names := map[string]bool{}
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
-		add := func(f *pflag.Flag) { names[f.Name] = !notSettings[f.Name] }
+		add := func(f *pflag.Flag) { names[f.Name] = names[f.Name] || isSetting(f) }
 		c.Flags().VisitAll(add)
 		c.PersistentFlags().VisitAll(add)
 		for _, sub := range c.Commands() {

@@ -34,6 +34,7 @@ func newDoctor(e *env) *cobra.Command {
   annals doctor -o json`,
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "format: table, json, jsonl, yaml, csv")
+	perCall(cmd, "output")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkFormat(output, rowFormats); err != nil {
 			return err
@@ -246,7 +247,7 @@ func (d *doctor) running(ctx context.Context) {
 	case st.SealFailed:
 		d.bad("fail", "ledger", "the server's log tells why; room on disk is the usual reason", "events cannot be sealed into segments")
 	default:
-		d.ok("ledger", "%d clusters, %s of log", len(st.Clusters), size(st.LogBytes))
+		d.ok("ledger", "%s, %s of log", plural(len(st.Clusters), "cluster"), size(st.LogBytes))
 	}
 	for _, c := range st.Clusters {
 		d.cluster(c, client.Local())
@@ -263,18 +264,18 @@ func (d *doctor) running(ctx context.Context) {
 
 func (d *doctor) cluster(c server.ClusterStatus, local bool) {
 	name := "cluster " + c.Name
+	last := "none yet"
 	info, err := os.Stat(filepath.Join(d.data, "clusters", c.Name, "checkpoint"))
-	switch {
-	case err != nil:
-		d.bad("fail", name, "annals verify", "it has no checkpoint: %v", err)
-		return
-	case c.Unsigned > 0 && !local && d.now().Sub(info.ModTime()) > time.Minute:
-		d.bad("fail", name, "the server's log tells why", "%s events are under no checkpoint, the last is of %s", count(c.Unsigned), formatTime(info.ModTime(), time.UTC))
+	if err == nil {
+		last = formatTime(info.ModTime(), time.UTC)
+	}
+	if c.Unsigned > 0 && !local && d.now().Sub(c.LastArrival) > time.Minute {
+		d.bad("fail", name, "the server's log tells why", "%s are under no checkpoint; the last is: %s", plural(c.Unsigned, "event"), last)
 		return
 	}
 	if ahead := c.LastEvent.Sub(d.now()); ahead > 5*time.Minute {
 		d.bad("warn", name, "set the clocks right, here and on the API servers", "its latest event is %s ahead of this clock", ahead.Round(time.Second))
 		return
 	}
-	d.ok(name, "%s events, the latest of %s; checkpoint of %s", count(c.Events), formatTime(c.LastEvent, time.UTC), formatTime(info.ModTime(), time.UTC))
+	d.ok(name, "%s, the latest of %s; last checkpoint: %s", plural(c.Events, "event"), formatTime(c.LastEvent, time.UTC), last)
 }

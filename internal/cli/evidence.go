@@ -24,6 +24,7 @@ ID is an audit ID, or a position. Where an ID has events at several stages, the 
 	}
 	cmd.Flags().StringVar(&q.Cluster, "cluster", "", "the event's cluster, where that is not clear")
 	cmd.Flags().StringVar(&file, "out", "", "write the proof to this file instead of standard output")
+	perCall(cmd, "out")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		q.ID = args[0]
 		client, err := e.connect(cmd.Context())
@@ -58,6 +59,7 @@ any event that was changed or taken away since, and an old copy of the directory
 	}
 	cmd.Flags().StringVar(&q.Cluster, "cluster", "", "which cluster, where there is more than one")
 	cmd.Flags().StringVar(&file, "out", "", "write the note to this file instead of standard output")
+	perCall(cmd, "out")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := e.connect(cmd.Context())
 		if err != nil {

@@ -37,6 +37,7 @@ func newImport(e *env) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "default", "the cluster that the events are of")
 	cmd.Flags().BoolVar(&again, "again", false, "read files that were finished before too")
+	perCall(cmd, "again")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := access.CheckCluster(cluster); err != nil {
 			return &usageError{err}

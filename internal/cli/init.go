@@ -29,6 +29,7 @@ func newInit(e *env) *cobra.Command {
 	cmd.Flags().StringArrayVar(&ips, "ip", nil, "an address of this machine; repeat it for more")
 	cmd.Flags().StringArrayVar(&dns, "dns", nil, "a name of this machine; repeat it for more")
 	cmd.Flags().StringVar(&key, "key", "", "where to keep the signing key (default in the data directory)")
+	perCall(cmd, "key")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		names, err := access.ParseNames(dns, ips)
 		if err != nil {

@@ -95,6 +95,7 @@ func newSearch(e *env) *cobra.Command {
 	f.IntVar(&limit, "limit", 100, "at most so many events; 0 for all")
 	f.BoolVarP(&follow, "follow", "f", false, "go on with events as they arrive")
 	f.BoolVar(&failIfAny, "fail-if-any", false, "exit 5 if there is any event")
+	perCall(cmd, "follow", "fail-if-any")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkFormat(a.output, eventFormats); err != nil {
 			return err

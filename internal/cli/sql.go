@@ -17,11 +17,11 @@ its fields; docs/sql.md lists them, and what else a statement may use. It can re
 nothing more. "-" reads the statement from standard input.`
 
 const sqlExample = `  # who asks most
-  annals sql 'SELECT username, count(*) AS n FROM events GROUP BY ALL ORDER BY n DESC LIMIT 10'
+  annals sql 'SELECT "user", count(*) AS n FROM events GROUP BY ALL ORDER BY n DESC LIMIT 10'
   # requests in five-minute steps
   annals sql "SELECT time_bucket(INTERVAL '5 minutes', time) AS t, count(*) AS n FROM events GROUP BY t ORDER BY t"
   # refusals by user, as CSV
-  annals sql 'SELECT username, code, count(*) AS n FROM events WHERE code >= 400 GROUP BY ALL ORDER BY n DESC' -o csv`
+  annals sql 'SELECT "user", code, count(*) AS n FROM events WHERE code >= 400 GROUP BY ALL ORDER BY n DESC' -o csv`
 
 func newSQL(e *env) *cobra.Command {
 	var a asking

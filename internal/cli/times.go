@@ -31,7 +31,7 @@ func parseTime(s string, now time.Time, loc *time.Location) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time: give how long ago (15m, 2h, 3d, 1w), today, yesterday, a date such as 2026-11-19, or RFC 3339 such as 2026-11-19T08:00:00Z", s)
 }
 
-const maxAgo = 100 * 365 * 24 * time.Hour
+const maxAgo = 50 * 365 * 24 * time.Hour
 
 // parseAgo reads 1d12h and what time.ParseDuration reads, but nothing negative.
 func parseAgo(s string) (time.Duration, bool) {

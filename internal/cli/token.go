@@ -82,6 +82,7 @@ it is made; of it only a hash is kept. A running server heeds changes at once.`,
 		},
 	}
 	list.Flags().StringVarP(&output, "output", "o", "table", "format: table, json, jsonl, yaml, csv")
+	perCall(list, "output")
 	revoke := &cobra.Command{
 		Use: "revoke ID", Short: "Revoke a token", Example: "  annals token revoke 0123456789ab", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"annals.dev/internal/ledger"
 	"annals.dev/internal/server"
@@ -40,6 +41,7 @@ func newVerify(e *env) *cobra.Command {
 	f.StringVar(&against, "against", "", "a checkpoint that was kept elsewhere: the ledger must extend it")
 	f.StringVar(&q.Key, "key", "", "the ledger's public key, or a file that holds it; otherwise its own word is taken for it")
 	f.StringVarP(&output, "output", "o", "text", "format: text, json")
+	perCall(cmd, "from", "to", "against", "output")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if err := checkFormat(output, []string{"text", "json"}); err != nil {
 			return err
@@ -128,12 +130,15 @@ func (e *env) printReport(r *ledger.Report) {
 		if c.Against > 0 {
 			against = fmt.Sprintf(" · extends the checkpoint of %s events", count(c.Against))
 		}
-		span := "every event"
-		if c.Checked < c.Size {
-			span = fmt.Sprintf("positions %s to %s", count(c.From), count(max(c.To, 1)-1))
+		root := ""
+		if c.Root != (tlog.Hash{}) {
+			root = " · root " + c.Root.String()
 		}
-		fmt.Fprintf(e.out, "%s: %s of %s events checked (%s) · signed checkpoint covers %s%s · root %s\n",
-			clean(c.Cluster), count(c.Checked), count(c.Size), span, count(c.Checkpoint), against, c.Root)
+		checked := fmt.Sprintf("%s of %s events checked", count(c.Checked), count(c.Size))
+		if c.From > 0 || c.To < c.Size { // segments are read whole
+			checked = fmt.Sprintf("positions %s to %s of %s events checked, %s events read", count(c.From), count(max(c.To, 1)-1), count(c.Size), count(c.Checked))
+		}
+		fmt.Fprintf(e.out, "%s: %s · signed checkpoint covers %s%s%s\n", clean(c.Cluster), checked, count(c.Checkpoint), against, root)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(e.out, "note: %s\n", clean(n))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"annals.dev/internal/access"
+	"annals.dev/internal/ledger"
 	"annals.dev/internal/source"
 )
 
@@ -33,7 +34,7 @@ type Addresses struct{ Webhook, HTTP string }
 // Run serves a data directory until the context ends; then it lets the sources finish what they have begun, and returns nil.
 // Any part that fails ends all of them.
 func Run(ctx context.Context, cfg Config) (err error) {
-	c, err := openCore(cfg.Dir, cfg.Log)
+	c, err := openServed(ctx, cfg.Dir, cfg.Log)
 	if err != nil {
 		return err
 	}
@@ -89,6 +90,25 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			cfg.Started(at)
 		}
 	})
+}
+
+// openServed opens the directory, and waits for a command that has it open just now; not for another server.
+func openServed(ctx context.Context, dir string, log *slog.Logger) (*core, error) {
+	for begun := time.Now(); ; {
+		c, err := openCore(dir, log)
+		if !errors.Is(err, ledger.ErrInUse) || time.Since(begun) > openPatience {
+			return c, err
+		}
+		if conn, derr := dialSocket(dir); derr == nil {
+			conn.Close()
+			return nil, fmt.Errorf("data directory %s: a server runs on it already", dir)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(openRetry):
+		}
+	}
 }
 
 // part is something that runs until its context ends.
