@@ -15,7 +15,7 @@ import (
 type archive struct {
 	m    *member // the archive itself: its path, its layers
 	next func() (io.Reader, string, string, error)
-	torn bool     // a member ended too early
+	torn bool // a member ended too early
 }
 
 // tarMembers yields a tar's members: the content and the name, or the name and the kind of what is not followed.

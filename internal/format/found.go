@@ -84,7 +84,7 @@ func (r *Reader) take(d Dialect, b []byte, c *context) bool {
 func (r *Reader) salvage(b []byte, why string, c *context) bool {
 	e := r.slot()
 	v := &e.View
-	if v.ParseCut(b) != nil || v.AuditID == nil || v.Stage == nil && v.Verb == nil && v.RequestURI == nil {
+	if v.ParseCut(b) != nil || v.AuditID == nil || v.Level == nil && v.Stage == nil && v.Verb == nil {
 		r.drop()
 		return false
 	}

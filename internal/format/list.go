@@ -16,7 +16,7 @@ type ListReader struct {
 
 // NewListReader reads r, of at most limit bytes.
 func NewListReader(r io.Reader, limit int64) *ListReader {
-	return &ListReader{Reader{src: newSource(&limited{r, limit, limit}), name: "body", plain: true}}
+	return &ListReader{Reader{src: newSource(&limited{r, limit, limit}), name: "body", plain: true, longest: MaxRecord}}
 }
 
 // Next returns the next events, at most max if that is not 0. They and their bytes are valid until the call after. Each
@@ -51,7 +51,7 @@ type LineReader struct {
 
 // NewLineReader reads r, which is called name in notes and begins at offset of it.
 func NewLineReader(r io.Reader, name string, offset int64) *LineReader {
-	return &LineReader{Reader{src: newSource(r), name: name, plain: true, tail: true, offset: offset}}
+	return &LineReader{Reader{src: newSource(r), name: name, plain: true, tail: true, offset: offset, longest: MaxRecord}}
 }
 
 // Next returns the next events and the place of each, at most max if that is not 0; all is valid until the call after.
@@ -68,7 +68,7 @@ func (l *LineReader) Finish(max int) ([]Event, []Place, error) {
 // record begins there, if there is one.
 func (l *LineReader) End() int64 {
 	if len(l.r.layers) == 0 {
-		return l.r.offset // nothing was read yet
+		return l.r.offset
 	}
 	return l.r.layers[0].member.resume()
 }

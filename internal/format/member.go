@@ -69,7 +69,7 @@ func (r *Reader) more(m *member) status {
 		return paused
 	}
 	have := m.n - m.p
-	if have >= MaxRecord {
+	if have >= r.longest {
 		return full
 	}
 	if m.p > 0 {
@@ -78,22 +78,23 @@ func (r *Reader) more(m *member) status {
 		m.p, m.n = 0, have
 	}
 	if m.n == len(m.buf) {
-		grown := r.spare
-		if r.spare = nil; len(grown) <= len(m.buf) {
-			grown = make([]byte, min(max(2*len(m.buf), r.size), MaxRecord))
-		}
-		copy(grown, m.rest())
-		m.buf = grown
+		r.grow(m)
 	}
 	// A record is looked at again from its start after each read: a long one has to come in few reads.
 	want := m.n + 1
 	switch {
 	case r.greedy:
-		want = min(len(m.buf), max(r.size, 2*have))
+		want = max(r.size, 2*have)
 	case have >= 64<<10:
-		want = min(len(m.buf), 2*have)
+		want = 2 * have
 	}
 	for m.n < want && !m.done {
+		if m.n == len(m.buf) {
+			if len(m.buf) == r.longest {
+				break
+			}
+			r.grow(m)
+		}
 		k, err := m.src.Read(m.buf[m.n:])
 		m.n += k
 		r.counts.Bytes += int64(k)
@@ -108,6 +109,16 @@ func (r *Reader) more(m *member) status {
 		return read
 	}
 	return ended
+}
+
+// grow makes room behind m.buf[:n]; m.p is 0.
+func (r *Reader) grow(m *member) {
+	grown := r.spare
+	if r.spare = nil; len(grown) <= len(m.buf) {
+		grown = make([]byte, min(max(2*len(m.buf), smallest), r.longest))
+	}
+	copy(grown, m.rest())
+	m.buf = grown
 }
 
 // ensure has k bytes behind p, if the stream has them.

@@ -28,7 +28,7 @@ func (r *Reader) part(stream string, b []byte, final bool, c *context) bool {
 		m.parts[i].c.strict = false
 	}
 	p := &m.parts[i]
-	if len(p.b)+len(b) > MaxRecord {
+	if len(p.b)+len(b) > r.longest {
 		r.lonely(m, i, "longer than a record may be")
 		return r.part(stream, b, final, c)
 	}

@@ -23,8 +23,9 @@ const (
 	maxZip     = 64 << 20 // a zip that cannot be read at random is held in memory up to here
 	maxRatio   = 1000     // output to input of all containers together, after the first freeOutput bytes
 	freeOutput = 1 << 30
-	maxDepth   = 8       // carriers and lists inside each other
-	chunkSize  = 1 << 20 // of input, that Chunk yields events of at once
+	maxDepth   = 8        // carriers and lists inside each other
+	chunkSize  = 1 << 20  // of input, that Chunk yields events of at once
+	smallest   = 64 << 10 // of buffers
 )
 
 // Place says where an event was found and what its carrier adds.
@@ -69,10 +70,11 @@ type Reader struct {
 	greedy  bool // a chunk begins by filling the buffer
 	plain   bool // no containers
 	tail    bool // leave a last record alone that may still grow
-	size    int  // of a buffer to begin with
+	size    int  // of a chunk
+	longest int  // MaxRecord
 	spare   []byte
 
-	offset int64 // of the input's first byte, if it is plain
+	offset int64 // of the input's first byte; once it is read, of its end
 	counts Counts
 	err    error
 }
@@ -86,7 +88,7 @@ type layer struct {
 // NewReader reads r, which is called name in notes and paths. A zip is read at random if r is an io.ReaderAt that knows
 // its size, as files and bytes.Reader are.
 func NewReader(r io.Reader, name string) *Reader {
-	return &Reader{src: newSource(r), name: name, size: 64 << 10}
+	return &Reader{src: newSource(r), name: name, longest: MaxRecord}
 }
 
 // Next returns the next item; what it holds is valid until the call after. At the end the error is io.EOF; any other is

@@ -63,6 +63,9 @@ func (r *Reader) finish(m *member) error {
 		return io.EOF
 	}
 	r.flushParts(m)
+	if len(r.layers) == 1 {
+		r.offset = m.resume() // the input's end
+	}
 	r.pop()
 	if m.err != nil {
 		r.brokenContainer(m)
@@ -310,7 +313,7 @@ func (r *Reader) tooLong(m *member) error {
 			break
 		}
 	}
-	why := fmt.Sprintf("longer than the %d bytes that a record may have", MaxRecord)
+	why := fmt.Sprintf("longer than the %d bytes that a record may have", r.longest)
 	if !r.salvage(p.head, why+p.tell(), &c) {
 		r.quarantinePiece(&p, ReasonTooLong, why, &c)
 	}
