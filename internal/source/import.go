@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"annals.dev/internal/access"
 	"annals.dev/internal/format"
 	"annals.dev/internal/ledger"
 )
@@ -60,7 +61,10 @@ const progressEvery = 200 * time.Millisecond
 func (im *Importer) Run(ctx context.Context, paths []string) (Summary, error) {
 	start := time.Now()
 	im.sum, im.now = newSummary(), Progress{}
-	var err error
+	err := access.CheckCluster(im.cfg.Cluster)
+	if err != nil {
+		return im.sum, fmt.Errorf("import: %w", err)
+	}
 	if im.finished, err = openFinished(im.cfg.Data, im.cfg.Cluster); err != nil {
 		return im.sum, err
 	}

@@ -272,6 +272,16 @@ func TestImportWaitsForABusyLedger(t *testing.T) {
 	}
 }
 
+func TestImportRefusesClusters(t *testing.T) {
+	for _, cluster := range []string{"", "annals", "../x", "A"} {
+		data := t.TempDir()
+		im := importer(new(fakeLedger), func(c *ImporterConfig) { c.Cluster, c.Data = cluster, data })
+		if _, err := im.Run(context.Background(), nil); err == nil {
+			t.Errorf("took %q", cluster)
+		}
+	}
+}
+
 func TestDialectsHaveNames(t *testing.T) {
 	for d := format.V1; d <= format.ViaQ; d++ {
 		if dialectNames[d] == "" {

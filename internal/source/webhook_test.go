@@ -351,4 +351,3 @@ func TestTLSVersions(t *testing.T) {
 		}
 	}
 }
-
