@@ -2,7 +2,7 @@ package format
 
 import "io"
 
-// maxReused is how many events a ListReader keeps room for when it is used again.
+// maxReused is how many events a reader keeps room for when it is used again.
 const maxReused = 8 << 10
 
 // Reset makes l what NewListReader would, in the memory that it has, and with buf, which it has to itself from now on, to
@@ -10,8 +10,19 @@ const maxReused = 8 << 10
 func (l *ListReader) Reset(r io.Reader, limit int64, buf []byte) {
 	old := l.r
 	*l = *NewListReader(r, limit)
-	l.r.spare = buf
+	l.r.inherit(&old, buf)
+}
+
+// Reset makes l what NewLineReader would; the rest as with ListReader.
+func (l *LineReader) Reset(r io.Reader, name string, offset int64, buf []byte) {
+	old := l.r
+	*l = *NewLineReader(r, name, offset)
+	l.r.inherit(&old, buf)
+}
+
+func (r *Reader) inherit(old *Reader, buf []byte) {
+	r.spare = buf
 	if cap(old.events) <= maxReused {
-		l.r.events, l.r.places, l.r.kinds = old.events[:0], old.places[:0], old.kinds[:0]
+		r.events, r.places, r.kinds = old.events[:0], old.places[:0], old.kinds[:0]
 	}
 }

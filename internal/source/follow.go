@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"annals.dev/internal/access"
+	"annals.dev/internal/format"
 )
 
 // FollowerConfig is what a Follower needs.
@@ -161,6 +162,8 @@ type followed struct {
 	stale  bool // what happened could not be recorded: the saved state has to stay, so that it is seen again
 
 	settle time.Duration // settleAfter, but in tests
+	lines  format.LineReader
+	buf    []byte // of lines
 
 	hints *fsnotify.Watcher
 	woken chan struct{}
@@ -172,7 +175,7 @@ type followed struct {
 func newFollowed(cfg FollowerConfig, src FollowSource) (*followed, error) {
 	s := &followed{
 		cfg: cfg, src: src, ledger: patient{to: cfg.Ledger, log: cfg.Log, waitFull: true}, quiet: newQuiet(cfg.Log),
-		settle: settleAfter, woken: make(chan struct{}, 1), watched: make(map[string]bool),
+		settle: settleAfter, buf: make([]byte, 1<<20), woken: make(chan struct{}, 1), watched: make(map[string]bool),
 	}
 	var err error
 	if s.state, err = openState(cfg.Data, src); err != nil {

@@ -73,7 +73,8 @@ func (l *followedLog) read(ctx context.Context, t *tracked) (lines bool, err err
 	}
 	t.extend(size)
 	before := t.Offset
-	r := format.NewLineReader(io.NewSectionReader(t.f, t.Offset, size-t.Offset), filepath.Join(l.Dir, t.Name), t.Offset)
+	r := &l.s.lines
+	r.Reset(io.NewSectionReader(t.f, t.Offset, size-t.Offset), filepath.Join(l.Dir, t.Name), t.Offset, l.s.buf)
 	for {
 		events, _, err := r.Next(0)
 		if err == io.EOF {
