@@ -18,7 +18,7 @@ func (e *Error) Error() string { return strings.TrimSpace(e.Message) }
 type RefusedError struct{ What string }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("%s is refused: a statement is one SELECT over events and the functions that docs/sql.md lists", e.What)
+	return fmt.Sprintf("%s is refused: a statement is one SELECT over the view events, and calls only functions that compute", e.What)
 }
 
 // MemoryError says that a statement needs more memory than it may have.

@@ -67,17 +67,22 @@ func newLedger(tb testing.TB) (*ledger.Ledger, string) {
 // add appends events under a cluster, in one batch.
 func add(tb testing.TB, l *ledger.Ledger, cluster string, events ...[]byte) {
 	tb.Helper()
+	if err := appendTo(l, cluster, events...); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func appendTo(l *ledger.Ledger, cluster string, events ...[]byte) error {
 	b := ledger.Batch{Cluster: cluster, Origin: "webhook/cp-1", Received: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
 	for _, raw := range events {
 		e := format.Event{Bytes: raw}
 		if err := e.View.Parse(raw); err != nil {
-			tb.Fatal(err)
+			return err
 		}
 		b.Events = append(b.Events, e)
 	}
-	if _, err := l.Append(context.Background(), b); err != nil {
-		tb.Fatal(err)
-	}
+	_, err := l.Append(context.Background(), b)
+	return err
 }
 
 func seal(tb testing.TB, l *ledger.Ledger) {

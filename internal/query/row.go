@@ -112,11 +112,9 @@ func newRowColumns(ints []intColumn, texts []textColumn) *rowColumns {
 
 var narrow, wide = newRowColumns(narrowInts, narrowTexts), newRowColumns(wideInts, wideTexts)
 
-// append makes rows of a chunk.
-func (c *rowColumns) append(dst []Row, ch chunk, parts []*part) []Row {
-	at := len(dst)
-	dst = append(dst, make([]Row, ch.n)...)
-	rows := dst[at:]
+// rows makes rows of a chunk.
+func (c *rowColumns) rows(ch chunk, parts []*part) []Row {
+	rows := make([]Row, ch.n)
 	src := ch.column(0).ints()
 	for i := range rows {
 		rows[i].Cluster = parts[src[i]].cluster.Name
@@ -130,7 +128,7 @@ func (c *rowColumns) append(dst []Row, ch chunk, parts []*part) []Row {
 	for k, x := range c.texts {
 		ch.column(1 + len(c.ints) + k).eachString(func(i int, s string) { *x.of(&rows[i]) = s })
 	}
-	return dst
+	return rows
 }
 
 // rowOf makes a row of an event.

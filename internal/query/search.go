@@ -120,10 +120,13 @@ func (a *asking) window(ctx context.Context, s *Search, w window, out *output) e
 	if s.Wide {
 		columns = wide
 	}
-	var rows []Row
+	var rows []*Row
 	sql := fmt.Sprintf("SELECT %s %s%s", columns.list, a.columns.over(w), a.firstOf(s, out.left(), maxRows))
 	err := a.conn.query(ctx, sql, func(ch chunk) error {
-		rows = columns.append(rows, ch, w.parts)
+		some := columns.rows(ch, w.parts)
+		for i := range some {
+			rows = append(rows, &some[i])
+		}
 		return nil
 	})
 	if err != nil {
@@ -132,11 +135,7 @@ func (a *asking) window(ctx context.Context, s *Search, w window, out *output) e
 	if len(rows) > maxRows {
 		return errTooMany
 	}
-	order := make([]*Row, len(rows))
-	for i := range rows {
-		order[i] = &rows[i]
-	}
-	return out.all(order, s.OldestFirst)
+	return out.all(rows, s.OldestFirst)
 }
 
 // firstOf ends a statement that needs no more than left rows in order, or bound rows of any.

@@ -46,7 +46,7 @@ func TestAgainstMatch(t *testing.T) {
 			e := newEngine(t, l, dir)
 			all := everything(t, l)
 			rng := rand.New(rand.NewPCG(1, 2))
-			for i := range 400 {
+			for i := range 150 {
 				query := matchtest.Random(rng, events)
 				p, err := match.Parse(query)
 				if err != nil {

@@ -31,48 +31,58 @@ func (e *Engine) SQL(ctx context.Context, st Statement, columns func([]ResultCol
 	if !utf8.ValidString(st.SQL) || strings.ContainsRune(st.SQL, 0) {
 		return nil, errors.New("the statement is not text: it holds a zero byte or is not UTF-8")
 	}
-	select {
-	case e.sqlTurn <- struct{}{}:
-		defer func() { <-e.sqlTurn }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	in, err := openInstance(settings(e.opt.SQLMemory, e.opt.Threads))
-	if err != nil {
-		return nil, err
-	}
-	defer in.close()
-	c, err := in.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer in.release(c)
-	if err := checkByParser(ctx, c, st.SQL); err != nil {
-		return nil, err
-	}
-
-	snap := e.snapshot(st.Clusters...)
-	defer snap.Release()
-	parts := partsOf(snap)
-	closeHots := openHots(parts, true)
-	defer closeHots()
-	if err := makeView(c, parts); err != nil {
-		return nil, err
-	}
-	cov := coverageOf(snap, parts)
-	err = c.answer(ctx, st.SQL, columns, func(values []any) error {
-		cov.Returned++
-		return row(values)
+	var cov *Coverage
+	err := e.isolated(ctx, st, func(c *conn, covered *Coverage) error {
+		cov = covered
+		return c.answer(ctx, st.SQL, columns, func(values []any) error {
+			cov.Returned++
+			return row(values)
+		})
 	})
 	var said *Error
 	if errors.As(err, &said) && strings.HasPrefix(said.Message, "Out of Memory Error") {
 		err = &MemoryError{Limit: fmt.Sprintf("%d MiB", e.opt.SQLMemory>>20)}
 	}
-	if err != nil {
-		cov.incomplete("%v", err)
+	if cov != nil {
+		if err != nil {
+			cov.incomplete("%v", err)
+		}
+		cov.Elapsed = time.Since(begun)
 	}
-	cov.Elapsed = time.Since(begun)
 	return cov, err
+}
+
+// isolated waits for its turn, checks the statement, and gives f a DuckDB that has the view and nothing else.
+func (e *Engine) isolated(ctx context.Context, st Statement, f func(*conn, *Coverage) error) error {
+	select {
+	case e.sqlTurn <- struct{}{}:
+		defer func() { <-e.sqlTurn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	in, err := openInstance(settings(e.opt.SQLMemory, e.opt.Threads))
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	c, err := in.acquire()
+	if err != nil {
+		return err
+	}
+	defer in.release(c)
+	if st.SQL != "" {
+		if err := checkByParser(ctx, c, st.SQL); err != nil {
+			return err
+		}
+	}
+	snap := e.snapshot(st.Clusters...)
+	defer snap.Release()
+	parts := partsOf(snap)
+	defer openHots(parts, true)()
+	if err := makeView(c, parts); err != nil {
+		return err
+	}
+	return f(c, coverageOf(snap, parts))
 }
 
 // checkByParser refuses what is not one SELECT over events.
