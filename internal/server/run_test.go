@@ -1,0 +1,194 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"annals.dev/internal/source"
+)
+
+// start runs a server until the test ends.
+func start(t *testing.T, cfg Config) (at Addresses, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	started, ended := make(chan Addresses, 1), make(chan error, 1)
+	cfg.Log, cfg.Started = quiet, func(a Addresses) { started <- a }
+	go func() { ended <- Run(ctx, cfg) }()
+	select {
+	case at = <-started:
+	case err := <-ended:
+		cancel()
+		t.Fatalf("the server did not start: %v", err)
+	}
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() { stop() })
+	return at, stop
+}
+
+func TestRun(t *testing.T) {
+	dir := newDir(t)
+	log := filepath.Join(t.TempDir(), "audit.log")
+	if err := os.WriteFile(log, []byte(eventText(1, "create")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at, stop := start(t, Config{Dir: dir, Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Follow: []source.FollowSource{{Cluster: "prod", Path: log}}})
+	info, err := os.Stat(filepath.Join(dir, socketName))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("socket: %v, %v", info, err)
+	}
+	client, err := Connect(t.Context(), dir, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if client.Local() {
+		t.Error("the directory was opened beside the server")
+	}
+	// What is followed arrives; a follower has no other sign of that.
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = client.Search(ctx, SearchQuestion{Query: "cluster:prod", Follow: true, Limit: 1}, func(Row) error { cancel(); return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("following the ledger: %v", err)
+	}
+	resp, err := http.Get("http://" + at.HTTP + "/healthz")
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("page: %v, %v", resp, err)
+	} else {
+		resp.Body.Close()
+	}
+	if _, err := openServed(t.Context(), dir, quiet); err == nil || !strings.Contains(err.Error(), "a server runs on it already") {
+		t.Errorf("a second server: %v", err)
+	}
+	report, err := Verify(t.Context(), dir, VerifyQuestion{}, func(VerifyProgress) {})
+	if err != nil || len(report.Findings) > 0 {
+		t.Errorf("verify: %+v, %v", report, err)
+	}
+	client.Close()
+	if err := stop(); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, socketName)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left behind: %v", err)
+	}
+	client, err = Connect(t.Context(), dir, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if !client.Local() {
+		t.Error("a server answers after it has stopped")
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	at, _ := start(t, Config{Dir: newDir(t), HTTP: "127.0.0.1:0"})
+	for _, c := range []struct {
+		name string
+		cfg  Config
+		says string
+	}{
+		{"no directory", Config{Dir: filepath.Join(t.TempDir(), "gone")}, "annals init"},
+		{"no ledger", Config{Dir: t.TempDir()}, "annals init"},
+		{"page for all", Config{Dir: newDir(t), HTTP: "0.0.0.0:0"}, "not a loopback address"},
+		{"page without port", Config{Dir: newDir(t), HTTP: "127.0.0.1"}, "127.0.0.1:7090"},
+		{"page's port taken", Config{Dir: newDir(t), HTTP: at.HTTP}, "--http"},
+		{"webhook's port taken", Config{Dir: newDir(t), Listen: at.HTTP}, "--listen"},
+		{"follow for Annals itself", Config{Dir: newDir(t), Follow: []source.FollowSource{{Cluster: "annals", Path: "/x"}}}, "annals"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.cfg.Log = quiet
+			err := Run(t.Context(), c.cfg)
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want %q", err, c.says)
+			}
+		})
+	}
+}
+
+// Parts end in reverse, each before the one it relies on; one that fails ends all.
+func TestRunParts(t *testing.T) {
+	var ended []string
+	wait := func(name string) part {
+		return part{name, func(ctx context.Context) error { <-ctx.Done(); ended = append(ended, name); return nil }, func() {}}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := runParts(ctx, []part{wait("a"), wait("b"), wait("c")}, quiet, cancel); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(ended, []string{"c", "b", "a"}) {
+		t.Errorf("ended in the order %v", ended)
+	}
+	ended = nil
+	boom := errors.New("boom")
+	failing := part{"x", func(context.Context) error { return boom }, func() {}}
+	if err := runParts(t.Context(), []part{wait("a"), failing}, slog.New(slog.DiscardHandler), func() {}); !errors.Is(err, boom) {
+		t.Errorf("got %v", err)
+	}
+	if !slices.Equal(ended, []string{"a"}) {
+		t.Errorf("after a failure ended %v", ended)
+	}
+}
+
+func TestLongPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long/", 30), "data")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run := t.TempDir()
+	if err := os.Chmod(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, runtime := range []string{run, ""} {
+		t.Setenv("XDG_RUNTIME_DIR", runtime)
+		l, err := listenSocket(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted := make(chan error, 1)
+		go func() {
+			c, err := l.Accept()
+			if err == nil {
+				c.Close()
+			}
+			accepted <- err
+		}()
+		c, err := dialSocket(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if err := <-accepted; err != nil {
+			t.Error(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := dialSocket(dir); !errors.Is(err, ErrNoServer) {
+			t.Errorf("after the end: %v", err)
+		}
+	}
+	// A folder that others may write is no place for a socket.
+	t.Setenv("XDG_RUNTIME_DIR", run)
+	if err := os.Chmod(run, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := listenSocket(dir); err == nil {
+		l.Close()
+		t.Error("took a runtime directory that is open to others")
+	}
+}
