@@ -63,13 +63,13 @@ type Webhook struct {
 	gate     *gate
 	quiet    *quiet
 	draining atomic.Bool
-	wait     time.Duration
+	largest  int64 // maxBody, but in tests
 }
 
 // NewWebhook makes a Webhook. It is an http.Handler too, for which Listener and TLS are not needed.
 func NewWebhook(cfg WebhookConfig) *Webhook {
 	return &Webhook{
-		cfg: cfg, gate: newGate(maxReceiving, maxPerOrigin), quiet: newQuiet(cfg.Log), wait: waitForRoom,
+		cfg: cfg, gate: newGate(maxReceiving, maxPerOrigin), quiet: newQuiet(cfg.Log), largest: maxBody,
 	}
 }
 
@@ -173,8 +173,8 @@ func (w *Webhook) deliver(rw http.ResponseWriter, r *http.Request, rest string) 
 	case who != cluster:
 		w.refuse(rw, r, http.StatusForbidden, "cluster", fmt.Errorf("these credentials are for cluster %q, and the URL names cluster %q", who, cluster))
 		return
-	case r.ContentLength > maxBody:
-		w.refuse(rw, r, http.StatusRequestEntityTooLarge, "size", fmt.Errorf("the body has %d bytes, the limit is %d: send fewer events at once (--audit-webhook-batch-max-size)", r.ContentLength, maxBody))
+	case r.ContentLength > w.largest:
+		w.refuse(rw, r, http.StatusRequestEntityTooLarge, "size", fmt.Errorf("the body has %d bytes, the limit is %d: send fewer events at once (--audit-webhook-batch-max-size)", r.ContentLength, w.largest))
 		return
 	case w.draining.Load():
 		w.later(rw, r, http.StatusServiceUnavailable, "closing", errClosing)
@@ -184,7 +184,7 @@ func (w *Webhook) deliver(rw http.ResponseWriter, r *http.Request, rest string) 
 	if server != "" {
 		origin += "/" + server
 	}
-	wait, cancel := context.WithTimeout(r.Context(), w.wait)
+	wait, cancel := context.WithTimeout(r.Context(), waitForRoom)
 	leave, err := w.gate.enter(wait, cluster+"/"+server, roomFor(r))
 	cancel()
 	if err != nil {

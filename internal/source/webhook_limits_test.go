@@ -80,13 +80,26 @@ func TestTooLarge(t *testing.T) {
 	if rec.Code != 413 || !strings.Contains(rec.Body.String(), "268435456") {
 		t.Errorf("declared: %d %s", rec.Code, rec.Body)
 	}
-	// Not declared: 256 MiB of spaces and one more.
-	r = httptest.NewRequest("POST", "/v1/audit/prod", io.LimitReader(spaces{}, maxBody+1))
+	// Not declared, plain and compressed; the limit counts what comes out.
+	w.largest = 1 << 20
+	r = httptest.NewRequest("POST", "/v1/audit/prod", io.LimitReader(spaces{}, w.largest+1))
 	r.ContentLength = -1
 	rec = httptest.NewRecorder()
 	w.ServeHTTP(rec, r)
 	if rec.Code != 413 {
 		t.Errorf("undeclared: %d %s", rec.Code, rec.Body)
+	}
+	r = httptest.NewRequest("POST", "/v1/audit/prod", strings.NewReader(zipped(strings.Repeat(" ", 1<<20+1))))
+	r.Header.Set("Content-Encoding", "gzip")
+	rec = httptest.NewRecorder()
+	w.ServeHTTP(rec, r)
+	if rec.Code != 413 {
+		t.Errorf("compressed: %d %s", rec.Code, rec.Body)
+	}
+	rec = httptest.NewRecorder()
+	w.ServeHTTP(rec, httptest.NewRequest("POST", "/v1/audit/prod", io.MultiReader(strings.NewReader(list(item(1))), io.LimitReader(spaces{}, 1<<20-2000))))
+	if rec.Code != 200 {
+		t.Errorf("just below: %d %s", rec.Code, rec.Body)
 	}
 }
 

@@ -25,7 +25,7 @@ func (e *bodyError) Unwrap() error { return e.err }
 
 // receive reads a body and has it in the ledger when it returns, chunk by chunk.
 func (w *Webhook) receive(rw http.ResponseWriter, r *http.Request, cluster, origin string) (total ledger.Receipt, err error) {
-	var text io.Reader = http.MaxBytesReader(rw, r.Body, maxBody)
+	var text io.Reader = http.MaxBytesReader(rw, r.Body, w.largest)
 	switch enc := r.Header.Get("Content-Encoding"); enc {
 	case "", "identity":
 	case "gzip":
@@ -41,7 +41,7 @@ func (w *Webhook) receive(rw http.ResponseWriter, r *http.Request, cluster, orig
 	in := &watched{r: text}
 	v := receivers.Get().(*receiver)
 	list := v.list
-	list.Reset(in, maxBody, v.buf[:])
+	list.Reset(in, w.largest, v.buf[:])
 	defer func() {
 		list.Reset(nil, 0, nil) // at rest it holds on to no request
 		receivers.Put(v)
