@@ -18,7 +18,7 @@ func (r *Reader) carried(b []byte, c *context) bool {
 	inner := *c
 	inner.depth++
 	inner.strict = false
-	var d document
+	d := document{dialect: Unreadable, has: make(map[string]bool)}
 	walk(b, func(key string, value audit.Span) bool {
 		d.member(key, value)
 		return true
@@ -100,7 +100,7 @@ func (r *Reader) salvageInside(b []byte, why string, c *context) bool {
 	}
 	inner := *c
 	inner.depth++
-	var d document
+	d := document{dialect: Unreadable, has: make(map[string]bool)}
 	key, value := walk(b, func(key string, value audit.Span) bool {
 		d.member(key, value)
 		return true
@@ -165,9 +165,6 @@ func isPayload(key string) bool {
 }
 
 func (d *document) member(key string, value audit.Span) {
-	if d.has == nil {
-		d.has, d.dialect = make(map[string]bool), Unreadable
-	}
 	d.has[key] = true
 	switch key {
 	case "time", "timestamp", "@timestamp", "date", "TimeGenerated", "_time":

@@ -242,7 +242,7 @@ func TestLineReaderTail(t *testing.T) {
 		marks       Marks
 	}{
 		"JSON": {lines[0] + "\n", lines[1][:500], Salvaged},
-		"text": {lines[0] + "\n", "I1025 14:09:12.000000       1 serv", Quarantined},
+		"text": {lines[0] + "\n", "hello wor", Quarantined},
 		"CRI":  {"2018-10-25T14:09:12.5Z stdout F " + lines[0] + "\n", "2018-10-25T14:09:12.5Z stdout P " + lines[1][:500] + "\n", Salvaged},
 	} {
 		l := NewLineReader(strings.NewReader(tc.whole+tc.half), "f", 1000)

@@ -190,11 +190,20 @@ func (r *Reader) whole(m *member, b []byte, c *context) {
 	r.flushJunk(m)
 	if kind := m.skipped(); kind != "" {
 		r.skip(kind, b, c)
-	} else if r.carried(b, c) {
-		m.good(b)
-	} else {
-		r.quarantine(b, ReasonNoEvent, "JSON, but no audit event and no known carrier of one", c)
+		return
 	}
+	if r.carried(b, c) {
+		m.good(b)
+		return
+	}
+	m.p -= len(b)
+	if next, _ := m.resync(1, len(b)); next > 0 { // an unknown wrapper of known records
+		b = bytes.TrimRight(b[:next], " \t\r\n,")
+		m.pass(next)
+	} else {
+		m.pass(len(b))
+	}
+	r.quarantine(b, ReasonNoEvent, "JSON, but no audit event and no known carrier of one", c)
 }
 
 // broken takes an object that is not JSON, up to where the next record seems to begin.
