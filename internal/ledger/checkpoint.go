@@ -3,8 +3,9 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,28 +77,32 @@ func (l *Ledger) writeCheckpoints() error {
 const headsFile = "heads"
 
 func (l *Ledger) writeHeads() error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "annals/%s heads\n", l.desc.ID)
-	for _, name := range l.names() {
-		l.mu.Lock()
-		noted := l.clusters[name].noted
-		l.mu.Unlock()
-		fmt.Fprintf(&b, "%s %d\n", name, noted)
+	sizes := make(map[string]uint64)
+	l.mu.Lock()
+	for name, c := range l.clusters {
+		sizes[name] = c.noted
 	}
-	n, err := sign(b.String(), l.signer)
+	l.mu.Unlock()
+	return writeHeads(l.fs, l.desc, l.signer, sizes)
+}
+
+func writeHeads(d disk.FS, desc *Description, signer note.Signer, sizes map[string]uint64) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "annals/%s heads\n", desc.ID)
+	for _, name := range slices.Sorted(maps.Keys(sizes)) {
+		fmt.Fprintf(&b, "%s %d\n", name, sizes[name])
+	}
+	n, err := sign(b.String(), signer)
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(l.fs, headsFile, n)
+	return disk.WriteFile(d, headsFile, n)
 }
 
 // readHeads gives the size that each cluster had at least.
 func readHeads(d disk.FS, desc *Description, v note.Verifier) (map[string]uint64, error) {
 	heads := make(map[string]uint64)
 	b, err := disk.ReadFile(d, headsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return heads, nil
-	}
 	if err != nil {
 		return nil, err
 	}

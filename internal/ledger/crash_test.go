@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,9 +30,12 @@ func cutsToMake(t *testing.T, few int) int {
 	return n
 }
 
-// over says that nothing more comes of this process.
-func over(err error) bool {
-	return errors.Is(err, sim.ErrCrashed) || errors.Is(err, ErrFailed) || errors.Is(err, ErrClosed)
+// over says that nothing more comes of this process. A ledger that cannot seal any more keeps its writers waiting.
+func (r *life) over(err error) bool {
+	if errors.Is(err, ErrBusy) {
+		_, err = r.d.Stat(".")
+	}
+	return errors.Is(err, sim.ErrCrashed) || errors.Is(err, ErrFailed)
 }
 
 // work delivers, seals, waits and reads for a while, or until the disk or the ledger is dead.
@@ -49,7 +53,7 @@ func (r *life) work(steps int) {
 		cluster := clusters[r.rng.IntN(len(clusters))]
 		switch r.rng.IntN(12) {
 		case 0:
-			if err := r.l.Seal(context.Background()); over(err) {
+			if err := r.l.Seal(context.Background()); r.over(err) {
 				return
 			}
 		case 1, 2:
@@ -85,7 +89,7 @@ func (r *life) work(steps int) {
 			dead := false
 			for _, d := range all {
 				r.settle(d)
-				dead = dead || over(d.err)
+				dead = dead || r.over(d.err)
 			}
 			if dead {
 				return
@@ -94,7 +98,7 @@ func (r *life) work(steps int) {
 			d := r.delivery(cluster, make(map[*piece]bool))
 			r.send(d)
 			r.settle(d)
-			if over(d.err) {
+			if r.over(d.err) {
 				return
 			}
 		}
@@ -128,6 +132,31 @@ func one(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
+// crashAt plans the moment of the cut: after so many operations of any kind, or of those that write to the log, or of those that
+// change names. Until then it is plan's.
+func crashAt(rng *rand.Rand, plan func(sim.Op) sim.Fault) func(sim.Op) sim.Fault {
+	which, left := rng.IntN(3), rng.IntN(20)
+	if which == 0 {
+		left = rng.IntN(600)
+	}
+	return func(op sim.Op) sim.Fault {
+		switch which {
+		case 1:
+			if !strings.HasPrefix(op.Name, walDir+"/") || op.Kind != sim.Write && op.Kind != sim.Sync {
+				return plan(op)
+			}
+		case 2:
+			if op.Kind != sim.Rename && op.Kind != sim.SyncDir && op.Kind != sim.Remove && op.Kind != sim.Create {
+				return plan(op)
+			}
+		}
+		if left--; left < 0 {
+			return sim.Crash
+		}
+		return plan(op)
+	}
+}
+
 // TestPowerCuts is random lives: faults at random, any number of kills and power cuts, at any operation, while events come, are
 // sealed and merged, and while the ledger recovers from the cut before. ANNALS_CUTS says how many cuts.
 func TestPowerCuts(t *testing.T) {
@@ -147,13 +176,7 @@ func TestPowerCuts(t *testing.T) {
 			}
 			for range 1 + r.rng.IntN(5) {
 				r.start(plan)
-				crashAt := r.d.N() + r.rng.IntN(400)
-				r.d.Plan(func(op sim.Op) sim.Fault {
-					if op.N == crashAt {
-						return sim.Crash
-					}
-					return plan(op)
-				})
+				r.d.Plan(crashAt(r.rng, plan))
 				r.work(r.rng.IntN(24))
 				if r.rng.IntN(8) == 0 {
 					_ = r.l.Close()

@@ -17,7 +17,7 @@ type freezing struct {
 type freezer struct {
 	sealing bool
 	last    freezing
-	failed  bool      // the last seal did: its rows are still frozen
+	failed  bool      // the last seal did, and its rows are still frozen
 	retry   time.Time // not before
 	current []chan error
 	waiting []chan error // asked while a seal was under way: they want another one
@@ -85,12 +85,16 @@ func (f *freezer) freeze(l *Ledger, small bool) {
 	l.frozen <- f.last
 }
 
+// ended takes the sealer's answer. Whoever asked meanwhile is given an error, too: to try again at once, as often as somebody
+// asks, would help nobody. A merge that failed keeps nothing from being sealed.
 func (f *freezer) ended(l *Ledger, err error) {
-	f.sealing, f.failed = false, err != nil
+	f.sealing, f.failed = false, err != nil && l.anyFrozen()
+	f.answer(err)
 	if err != nil {
 		f.retry = time.Now().Add(retryAfter)
+		f.current, f.waiting = f.waiting, nil
+		f.answer(err)
 	}
-	f.answer(err)
 	if len(f.waiting) > 0 {
 		f.freeze(l, true)
 	}
@@ -101,6 +105,17 @@ func (f *freezer) answer(err error) {
 		a <- err
 	}
 	f.current = nil
+}
+
+func (l *Ledger) anyFrozen() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.clusters {
+		if c.frozen != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // backlog says whether more has gathered than memory is given to, because sealing does not keep up.

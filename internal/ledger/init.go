@@ -90,15 +90,22 @@ func Init(dir, key string) (*Description, error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return nil, err
 	}
-	return desc, create(d, desc)
+	signer, err := desc.signer(dir)
+	if err != nil {
+		return nil, err
+	}
+	return desc, create(d, desc, signer)
 }
 
 // create makes everything but the key. The description comes last: with it the ledger exists.
-func create(d disk.FS, desc *Description) error {
+func create(d disk.FS, desc *Description, signer note.Signer) error {
 	if err := d.MkdirAll("clusters"); err != nil {
 		return err
 	}
 	if err := wal.Create(d, walDir); err != nil {
+		return err
+	}
+	if err := writeHeads(d, desc, signer, nil); err != nil {
 		return err
 	}
 	b, err := desc.marshal()

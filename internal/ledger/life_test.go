@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -120,8 +121,18 @@ type life struct {
 type truth struct {
 	pieces []*piece
 	size   int
-	must   map[string]map[uint64]bool // sightings that were acknowledged, by origin
-	may    map[string]map[uint64]bool // and those that were not
+	must   sightings // that were acknowledged
+	may    sightings // and those that were not
+}
+
+// sightings are positions that came again, by origin.
+type sightings map[string]map[uint64]bool
+
+func (s sightings) add(origin string, at uint64) {
+	if s[origin] == nil {
+		s[origin] = make(map[uint64]bool)
+	}
+	s[origin][at] = true
 }
 
 // piece is a run of events that is always delivered whole: it is there whole, or not at all.
@@ -131,6 +142,7 @@ type piece struct {
 	events []int // of the pool
 	at     int   // position of the first; -1: it is not there
 	tried  bool  // it was delivered without being acknowledged, so that a cut decides
+	twice  bool  // and that twice in one batch
 }
 
 func newLife(t *testing.T, seed uint64) *life {
@@ -161,7 +173,7 @@ func (r *life) fatalf(format string, args ...any) {
 func (r *life) truth(cluster string) *truth {
 	c := r.clusters[cluster]
 	if c == nil {
-		c = &truth{must: make(map[string]map[uint64]bool), may: make(map[string]map[uint64]bool)}
+		c = &truth{must: make(sightings), may: make(sightings)}
 		r.clusters[cluster] = c
 	}
 	return c
@@ -254,33 +266,26 @@ func (d *delivery) more(r *life, old []*piece, put func(p *piece, form int)) {
 	}
 }
 
-// send delivers, and settle notes what came of it.
+// send delivers, with the patience of an API server; settle notes what came of it.
 func (r *life) send(d *delivery) {
-	d.receipt, d.err = r.l.Append(context.Background(), d.batch)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	d.receipt, d.err = r.l.Append(ctx, d.batch)
 }
 
 func (r *life) settle(d *delivery) {
 	r.t.Helper()
 	c := r.truth(d.cluster)
-	note := func(to map[string]map[uint64]bool) {
-		if to[d.batch.Origin] == nil {
-			to[d.batch.Origin] = make(map[uint64]bool)
-		}
-		for _, at := range d.again {
-			to[d.batch.Origin][at] = true
-		}
-		for _, p := range d.repeats {
-			for i := range p.events {
-				to[d.batch.Origin][uint64(p.at+i)] = true
-			}
-		}
-	}
 	if d.err != nil {
 		for _, p := range d.fresh {
 			p.tried = true
 		}
-		d.repeats = nil
-		note(c.may)
+		for _, p := range d.repeats {
+			p.twice = true
+		}
+		for _, at := range d.again {
+			c.may.add(d.batch.Origin, at)
+		}
 		return
 	}
 	at := int(d.receipt.First)
@@ -296,7 +301,14 @@ func (r *life) settle(d *delivery) {
 	if d.receipt.Accepted != n || d.receipt.Duplicates != len(d.batch.Events)-n {
 		r.fatalf("cluster %s: of %d events, %d of them new, %d twice, the receipt says %+v", d.cluster, len(d.batch.Events), n, twice, d.receipt)
 	}
-	note(c.must)
+	for _, at := range d.again {
+		c.must.add(d.batch.Origin, at)
+	}
+	for _, p := range d.repeats {
+		for i := range p.events {
+			c.must.add(d.batch.Origin, uint64(p.at+i))
+		}
+	}
 }
 
 // stop ends the process: power and all, or by a kill that leaves the kernel's cache.
@@ -432,6 +444,11 @@ func (r *life) check(cluster string) {
 		case there && p.at < 0 && p.tried:
 			p.at = at
 			r.unsaid++
+			for i := range p.events {
+				if p.twice {
+					c.may.add(p.origin, uint64(at+i))
+				}
+			}
 		case there && p.at != at, !there && p.at >= 0:
 			r.fatalf("cluster %s: what was acknowledged at position %d is at %d (%v)", cluster, p.at, at, there)
 		}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"annals.dev/internal/disk"
 )
 
 // kept makes a closed ledger with two segments, tiles, sightings and a log that holds events of its own, and lists its files.
@@ -84,8 +86,12 @@ func TestVerifyLogAlone(t *testing.T) {
 		t.Errorf("open: %+v, %v", live, err)
 	}
 	l.Close()
-	os.RemoveAll(dir + "/clusters/prod")
-	os.Remove(dir + "/heads")
+	if err := os.RemoveAll(dir + "/clusters/prod"); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeHeads(disk.OS(dir), l.desc, l.signer, nil); err != nil {
+		t.Fatal(err)
+	}
 	if r := check(t, dir, VerifyOptions{}); len(r.Clusters) != 1 || r.Clusters[0].Checked != 50 || len(r.Findings) > 0 {
 		t.Errorf("closed: %+v", r)
 	}
