@@ -266,17 +266,17 @@ func driveOddRequests(t *testing.T, s *kube.Server) {
 	}
 }
 
-// eventually asks until the answer is good; after a minute it fails the test with the last answer.
+// eventually asks until the answer is good; after two minutes it fails the test with the last answer.
 func eventually(t *testing.T, what string, ask func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		err := ask()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s: %v", what, err)
+			t.Fatalf("not within two minutes: %s: %v", what, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -21,10 +21,8 @@ import (
 
 // Options is what a test decides about a Server.
 type Options struct {
-	Policy  string   // path of the audit policy
-	Webhook string   // Optional. Path of the kubeconfig by which the audit webhook delivers.
-	LogDir  string   // Optional. Where audit.log is written, in place of a directory of the server's.
-	Flags   []string // more of kube-apiserver's flags; the last of a name counts
+	LogDir string   // where audit.log is written
+	Flags  []string // more of kube-apiserver's flags, above all --audit-policy-file; the last of a name counts
 }
 
 // Server is a running kube-apiserver.
@@ -45,9 +43,6 @@ type Server struct {
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	dir := t.TempDir()
-	if o.LogDir == "" {
-		o.LogDir = t.TempDir()
-	}
 	s := &Server{t: t, dir: dir, AuditLog: filepath.Join(o.LogDir, "audit.log"), done: make(chan struct{})}
 	port := FreePort(t)
 	s.URL = fmt.Sprintf("https://127.0.0.1:%d", port)
@@ -72,10 +67,7 @@ func Start(t testing.TB, o Options) *Server {
 		"--proxy-client-cert-file=" + s.path("front-proxy.crt"), "--proxy-client-key-file=" + s.path("front-proxy.key"),
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=true", "--allow-privileged=true",
 		"--disable-admission-plugins=ServiceAccount", // no controller is there to make a namespace's default account
-		"--audit-policy-file=" + o.Policy, "--audit-log-path=" + s.AuditLog,
-	}
-	if o.Webhook != "" {
-		flags = append(flags, "--audit-webhook-config-file="+o.Webhook, "--audit-webhook-batch-max-wait=1s")
+		"--audit-log-path=" + s.AuditLog,
 	}
 	s.run(append(flags, o.Flags...))
 	s.waitReady()
