@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // cpu is the time that a process has had.
@@ -43,6 +45,13 @@ func cpuOf(pid int) (c cpu, err error) {
 		*d = time.Duration(n) * clockTick
 	}
 	return c, nil
+}
+
+// ownCPU is what this process has used, to the microsecond.
+func ownCPU() (time.Duration, error) {
+	var u unix.Rusage
+	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }
 
 // memoryOf reads VmRSS or VmHWM, in bytes.

@@ -117,7 +117,8 @@ func environment() (env []string) {
 	return env
 }
 
-// settle waits until the server has sealed all events by itself, and then done nothing for a while: so it has merged, too.
+// settle waits until the server has sealed all events by itself, and then done nothing for a while: so it has merged, too. It
+// asks the server only when that is idle, since answers cost it time as well.
 func (s *annals) settle(ctx context.Context) error {
 	const every, quiet = 500 * time.Millisecond, 3 * time.Second
 	c, err := server.Connect(ctx, s.data, slog.New(slog.DiscardHandler))
@@ -125,7 +126,7 @@ func (s *annals) settle(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	before, since := time.Duration(0), time.Now()
+	before, since := cpu{}, time.Now()
 	for {
 		select {
 		case err := <-s.ended:
@@ -135,29 +136,38 @@ func (s *annals) settle(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(every):
 		}
-		st, err := c.Status(ctx)
-		if err != nil {
-			return err
-		}
-		if st.Failed != "" || st.SealFailed {
-			return fmt.Errorf("the server could not seal: %s", st.Failed)
-		}
-		unsealed := uint64(0)
-		for _, k := range st.Clusters {
-			unsealed += uint64(k.Unsealed) + k.Unsigned
-		}
 		used, err := cpuOf(s.cmd.Process.Pid)
 		if err != nil {
 			return err
 		}
-		if busy := used.user+used.system-before > every/20; busy || unsealed > 0 {
+		if used.total()-before.total() > every/20 {
 			since = time.Now()
 		}
-		before = used.user + used.system
-		if time.Since(since) > quiet {
-			return nil
+		before = used
+		if time.Since(since) < quiet {
+			continue
+		}
+		if sealed, err := isSealed(ctx, c); err != nil || sealed {
+			return err
+		}
+		since = time.Now()
+	}
+}
+
+func isSealed(ctx context.Context, c *server.Client) (bool, error) {
+	st, err := c.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	if st.Failed != "" || st.SealFailed {
+		return false, fmt.Errorf("the server could not seal: %s", st.Failed)
+	}
+	for _, k := range st.Clusters {
+		if k.Unsealed > 0 || k.Unsigned > 0 {
+			return false, nil
 		}
 	}
+	return true, nil
 }
 
 // serve is what annals serve does, with a CPU profile.
