@@ -48,15 +48,15 @@ func (r *Reader) slot() *Event {
 
 func (r *Reader) drop() { r.events = r.events[:len(r.events)-1] }
 
-func (r *Reader) commit(c *context, kind string) {
-	r.places = append(r.places, c.place())
+func (r *Reader) commit(p Place, kind string) {
+	r.places = append(r.places, p)
 	r.kinds = append(r.kinds, kind)
 }
 
 var truncatedMark = []byte(`"audit.k8s.io/truncated"`)
 
 // keep commits the slot e as an event.
-func (r *Reader) keep(e *Event, c *context) {
+func (r *Reader) keep(e *Event, m *member, p Place) {
 	if e.View.Duplicate {
 		e.Marks |= DuplicateMember
 	}
@@ -64,8 +64,8 @@ func (r *Reader) keep(e *Event, c *context) {
 		e.Marks |= Truncated
 	}
 	r.counts.Events++
-	c.m.found = true
-	r.commit(c, "")
+	m.found = true
+	r.commit(p, "")
 }
 
 // take makes b an event of dialect d. It gives false, and does nothing, if b is none.
@@ -76,7 +76,7 @@ func (r *Reader) take(d Dialect, b []byte, c *context) bool {
 		r.drop()
 		return false
 	}
-	r.keep(e, c)
+	r.keep(e, c.m, c.place())
 	return true
 }
 
@@ -94,7 +94,7 @@ func (r *Reader) salvage(b []byte, why string, c *context) bool {
 		e.Note += "; its carrier says " + formatMicros(c.time)
 	}
 	r.counts.Salvaged++
-	r.keep(e, c)
+	r.keep(e, c.m, c.place())
 	return true
 }
 
@@ -107,7 +107,7 @@ func (r *Reader) skip(kind string, b []byte, c *context) {
 		return
 	}
 	*r.slot() = Event{Bytes: b, Dialect: Unreadable}
-	r.commit(c, kind)
+	r.commit(c.place(), kind)
 }
 
 // piece is something unreadable. Of a long one only the head is kept.
@@ -162,7 +162,7 @@ func (r *Reader) quarantinePiece(p *piece, reason, why string, c *context) {
 	}
 	r.count(&r.counts.Quarantined, reason)
 	*r.slot() = Event{Bytes: p.head, Dialect: Unreadable, Marks: Quarantined, Note: note}
-	r.commit(c, "")
+	r.commit(c.place(), "")
 }
 
 func (r *Reader) count(m *map[string]int64, key string) {

@@ -103,24 +103,24 @@ func keyAt(b []byte, p int) (string, int) {
 	return string(b[p+1 : end-1]), skipSpace(b, at+1)
 }
 
-// firstKey is the first key of the object that b begins with, "" if that is not to be told.
-func firstKey(b []byte) string {
+// firstKey is the first key of the object that b begins with, nil if that is not to be told.
+func firstKey(b []byte) []byte {
 	if len(b) == 0 || b[0] != '{' {
-		return ""
+		return nil
 	}
 	p := skipSpace(b[:min(len(b), longestKey)], 1)
 	if p >= len(b) || b[p] != '"' {
-		return ""
+		return nil
 	}
 	for i := p + 1; i < len(b) && i < p+longestKey; i++ {
 		switch c := b[i]; {
 		case c == '"':
-			return string(b[p+1 : i])
+			return b[p+1 : i : i]
 		case c == '\\' || c < ' ':
-			return ""
+			return nil
 		}
 	}
-	return ""
+	return nil
 }
 
 // walk yields the members of the object that b begins with, as far as they are whole, and returns the one that is not.

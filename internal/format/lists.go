@@ -32,11 +32,17 @@ func (m *member) skipped() string {
 }
 
 func (m *member) context() context {
-	c := context{m: m, off: m.offset(m.p), node: m.node, time: m.time, depth: m.depth}
+	p := m.place()
+	return context{m: m, off: p.Offset, node: p.Node, time: p.CarrierTime, depth: m.depth}
+}
+
+// place is where m.rest begins.
+func (m *member) place() Place {
+	p := Place{Path: m.path, Offset: m.offset(m.p), Node: m.node, CarrierTime: m.time}
 	if len(m.lists) > 0 && m.lists[len(m.lists)-1].time != 0 {
-		c.time = m.lists[len(m.lists)-1].time
+		p.CarrierTime = m.lists[len(m.lists)-1].time
 	}
-	return c
+	return p
 }
 
 const sniffed = 64 << 10 // of a wrapper, at most, stands before its list
@@ -45,7 +51,7 @@ const sniffed = 64 << 10 // of a wrapper, at most, stands before its list
 func (r *Reader) sniffList(m *member) (bool, status) {
 	for {
 		b := m.rest()
-		switch firstKey(b) {
+		switch string(firstKey(b)) {
 		case "level", "auditID", "date", "log", "stream", "insertId", "category", "time", "stage":
 			return false, read
 		case "kind":
@@ -167,7 +173,7 @@ func (r *Reader) shutList(m *member) error {
 				if s := r.ensure(m, 256); s == paused {
 					return errPause
 				}
-				if b := m.rest(); c == '{' && m.key != "" && firstKey(b) == m.key {
+				if b := m.rest(); c == '{' && m.key != "" && string(firstKey(b)) == m.key {
 					m.shut.depth = 0
 					return nil
 				} else if c == '[' && startsArray(b) && b[skipSpace(b, 1)] == '{' && len(m.lists) < maxDepth {
@@ -209,8 +215,7 @@ func (r *Reader) noObject(m *member) error {
 			return nil
 		}
 	}
-	c := m.context()
-	return r.broken(m, errNoObject, &c)
+	return r.broken(m, errNoObject)
 }
 
 // startsArray tells an array from text that begins with a bracket.

@@ -127,27 +127,27 @@ func (r *Reader) object(m *member) error {
 	} else if found {
 		return nil
 	}
-	c := m.context()
 	for {
 		e := r.slot()
 		n, err := e.View.ParsePrefix(m.rest())
 		if err == nil {
 			b := m.buf[m.p : m.p+n : m.p+n]
 			if m.skipped() == "" && plainEvent(&e.View, m.listed()) {
+				place := m.place()
 				m.pass(n)
 				m.good(b)
 				e.Bytes, e.Dialect, e.Marks, e.Note = b, V1, 0, ""
-				r.keep(e, &c)
+				r.keep(e, m, place)
 				r.flushJunk(m)
 				return nil
 			}
 			r.drop()
-			r.whole(m, b, &c)
+			r.whole(m, b)
 			return nil
 		}
 		r.drop()
 		if errorOffset(err) < m.n-m.p {
-			return r.broken(m, err, &c)
+			return r.broken(m, err)
 		}
 		switch r.more(m) {
 		case paused:
@@ -155,7 +155,7 @@ func (r *Reader) object(m *member) error {
 		case full:
 			return r.tooLong(m)
 		case ended:
-			return r.broken(m, err, &c)
+			return r.broken(m, err)
 		}
 	}
 }
@@ -169,23 +169,25 @@ func (r *Reader) carefully(m *member) error {
 	case full:
 		return r.tooLong(m)
 	}
-	c := m.context()
 	b := m.buf[m.p : m.p+end : m.p+end]
 	var v audit.View
 	if err := v.Parse(b); err != nil {
-		return r.broken(m, err, &c)
+		return r.broken(m, err)
 	}
 	if m.skipped() == "" && plainEvent(&v, m.listed()) {
+		c := m.context()
 		m.pass(end)
 		r.take(V1, b, &c)
 		return nil
 	}
-	r.whole(m, b, &c)
+	r.whole(m, b)
 	return nil
 }
 
 // whole takes an object that is JSON, but not plainly an event.
-func (r *Reader) whole(m *member, b []byte, c *context) {
+func (r *Reader) whole(m *member, b []byte) {
+	at := m.context()
+	c := &at
 	m.pass(len(b))
 	r.flushJunk(m)
 	if kind := m.skipped(); kind != "" {
@@ -207,7 +209,7 @@ func (r *Reader) whole(m *member, b []byte, c *context) {
 }
 
 // broken takes an object that is not JSON, up to where the next record seems to begin.
-func (r *Reader) broken(m *member, cause error, c *context) error {
+func (r *Reader) broken(m *member, cause error) error {
 	m.effort += int64(errorOffset(cause))
 	end, s := r.cut(m)
 	switch s {
@@ -216,6 +218,8 @@ func (r *Reader) broken(m *member, cause error, c *context) error {
 	case full:
 		return r.tooLong(m)
 	}
+	at := m.context()
+	c := &at
 	if c.incomplete = m.p+end == m.n && m.done; c.incomplete && r.comesAgain() {
 		return r.finish(m)
 	}

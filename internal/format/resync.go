@@ -120,7 +120,7 @@ func (m *member) good(b []byte) {
 	if len(m.starts[1]) > 0 && bytes.HasPrefix(b, m.starts[1]) {
 		return
 	}
-	if m.key = firstKey(b); m.key != "" {
+	if m.key = string(firstKey(b)); m.key != "" {
 		m.starts[0], m.starts[1] = m.starts[1], []byte(`{"`+m.key+`"`)
 	}
 }
@@ -141,7 +141,7 @@ func (m *member) resync(from, to int) (next, unclear int) {
 			starts = append(starts, start)
 		}
 	}
-	if key := firstKey(b); key != "" && key != m.key {
+	if key := string(firstKey(b)); key != "" && key != m.key {
 		starts = append(starts, []byte(`{"`+key+`"`))
 	}
 	if len(m.starts[0]) == 0 && m.key != "kind" && m.key != "level" {
@@ -187,7 +187,7 @@ func (m *member) genuine(b []byte, at int) (is, short bool) {
 	if len(before) > 0 && (before[len(before)-1] == ':' || before[len(before)-1] == '\\') {
 		return false, false
 	}
-	switch firstKey(b[at:]) {
+	switch string(firstKey(b[at:])) {
 	case "kind", "level", "apiVersion", "metadata", "auditID":
 		return event, !event && err != nil
 	}

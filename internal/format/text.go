@@ -125,7 +125,7 @@ func (r *Reader) innerObject(b []byte, c *context) bool {
 	if head, ok := bytes.CutSuffix(b, []byte("[Truncated...]")); ok {
 		b, why = head, "CloudWatch cut it ([Truncated...])"
 	}
-	if key := firstKey(b); key != "level" && !bytes.HasPrefix(b, []byte(`{"kind":"Event",`)) {
+	if string(firstKey(b)) != "level" && !bytes.HasPrefix(b, []byte(`{"kind":"Event",`)) {
 		if _, at, _ := listIn(b[:min(len(b), sniffed)]); at > 0 && !c.strict {
 			r.push(bytes.Clone(b), c)
 			return true
@@ -154,7 +154,7 @@ func (r *Reader) innerObject(b []byte, c *context) bool {
 	}
 	if b = b[:n:n]; plainEvent(&e.View, false) {
 		e.Bytes, e.Dialect, e.Marks, e.Note = b, V1, 0, ""
-		r.keep(e, c)
+		r.keep(e, c.m, c.place())
 		return true
 	}
 	r.drop()
