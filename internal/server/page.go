@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"annals.dev/internal/format"
 	"annals.dev/internal/ledger"
 )
 
@@ -112,8 +114,9 @@ func (c *core) pageData() *pageData {
 		d.Low = lowOnRoom(free, total)
 	}
 	if n := d.Stats.Commits; n > 0 {
-		d.Average = d.Stats.Sync / time.Duration(n)
+		d.Average = (d.Stats.Sync / time.Duration(n)).Round(10 * time.Microsecond)
 	}
+	c.addUnsealed(d.Stats.Clusters)
 	for _, k := range d.Stats.Clusters {
 		p := pageCluster{ClusterStats: k}
 		if k.LastEvent != 0 {
@@ -122,7 +125,10 @@ func (c *core) pageData() *pageData {
 		if k.LastArrival != 0 {
 			p.Arrived = time.UnixMicro(k.LastArrival)
 			if !p.Last.IsZero() {
-				p.Lag = max(0, p.Arrived.Sub(p.Last)).Round(time.Millisecond)
+				p.Lag = max(0, p.Arrived.Sub(p.Last))
+				if p.Lag = p.Lag.Round(time.Millisecond); p.Lag > time.Minute {
+					p.Lag = p.Lag.Round(time.Second)
+				}
 			}
 		}
 		if info, err := os.Stat(checkpointPath(c.dir, k.Name)); err == nil {
@@ -134,6 +140,31 @@ func (c *core) pageData() *pageData {
 		d.Clusters = append(d.Clusters, p)
 	}
 	return d
+}
+
+// marksColumn is the number of the column that tells which events are cut or unreadable.
+var marksColumn = slices.IndexFunc(ledger.Columns[:], func(c ledger.Column) bool { return c.Name == "marks" })
+
+// addUnsealed adds the marked events that are in no segment yet to those that are, which is all that Stats counts.
+func (c *core) addUnsealed(clusters []ledger.ClusterStats) {
+	snap := c.ledger.Snapshot()
+	defer snap.Release()
+	for _, v := range snap.Clusters {
+		i := slices.IndexFunc(clusters, func(k ledger.ClusterStats) bool { return k.Name == v.Name })
+		if i < 0 {
+			continue // it came since
+		}
+		for _, h := range v.Hot {
+			for _, m := range h.Cols[marksColumn].I64[:h.N] {
+				if format.Marks(m)&format.Salvaged != 0 {
+					clusters[i].Salvaged++
+				}
+				if format.Marks(m)&format.Quarantined != 0 {
+					clusters[i].Quarantined++
+				}
+			}
+		}
+	}
 }
 
 // lowOnRoom is below a tenth, or a GiB.

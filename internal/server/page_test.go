@@ -5,6 +5,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"annals.dev/internal/format"
+	"annals.dev/internal/ledger"
 )
 
 func TestPageIsForLoopback(t *testing.T) {
@@ -47,7 +50,15 @@ func TestPage(t *testing.T) {
 		t.Errorf("the page of an empty ledger:\n%s", text)
 	}
 	fill(t, c)
+	if _, err := c.ledger.Append(t.Context(), ledger.Batch{Cluster: "stage", Origin: "import/y", Events: []format.Event{
+		{Bytes: []byte("unreadable too"), Dialect: format.Unreadable, Marks: format.Quarantined},
+	}}); err != nil {
+		t.Fatal(err)
+	}
 	text := get(t, h, "GET", "/").Body.String()
+	if n := strings.Count(text, `<span class="bad">1</span>`); n != 2 {
+		t.Errorf("%d clusters with something unreadable, sealed or not; want 2", n)
+	}
 	for _, want := range []string{`<th scope="row">prod</th>`, `<td class="n">12<small>0 not sealed</small></td>`, "Events are accepted", `<span class="bad">1</span>`, "2026-11-21 00:54:00 UTC"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q:\n%s", want, text)

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"annals.dev/internal/access"
 	"annals.dev/internal/source"
 )
 
@@ -92,6 +95,58 @@ func TestRun(t *testing.T) {
 	defer client.Close()
 	if !client.Local() {
 		t.Error("a server answers after it has stopped")
+	}
+}
+
+// What an API server delivers is found at once, and another cluster's token delivers nothing.
+func TestWebhookToSearch(t *testing.T) {
+	dir := newDir(t)
+	at, _ := start(t, Config{Dir: dir, Listen: "127.0.0.1:0"})
+	keys, err := access.Open(dir, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := keys.NewToken("prod", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(keys.ServerCA())
+	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer hc.CloseIdleConnections()
+	post := func(cluster string) int {
+		body := `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[` + eventText(1, "create") + `]}`
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+at.Webhook+"/v1/audit/"+cluster+"/cp-1", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := hc.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := post("stage"); got != http.StatusForbidden {
+		t.Errorf("another cluster's token: %d", got)
+	}
+	if got := post("prod"); got != http.StatusOK {
+		t.Fatalf("delivery: %d", got)
+	}
+	client, err := Connect(t.Context(), dir, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	cov, err := client.Search(t.Context(), SearchQuestion{Query: "verb:create resource:secrets"}, func(r Row) error {
+		if r.Origin != "webhook/cp-1" || r.Cluster != "prod" {
+			t.Errorf("row %+v", r)
+		}
+		return nil
+	})
+	if err != nil || cov.Returned != 1 {
+		t.Errorf("coverage %+v, %v", cov, err)
 	}
 }
 
