@@ -54,6 +54,7 @@ func ask(args []string) error {
 	set := f.String("set", "search", "search, words or hour")
 	only := f.String("only", "", "ask only what begins so")
 	profile := f.String("cpuprofile", "", "write a CPU profile here")
+	verbose := f.Bool("v", false, "tell of each value")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func ask(args []string) error {
 		if !strings.HasPrefix(q.name, *only) {
 			continue
 		}
-		got, err := q.measure(ctx)
+		got, err := q.measure(ctx, *verbose)
 		if err != nil {
 			return fmt.Errorf("%s: %w", q.name, err)
 		}
@@ -104,7 +105,7 @@ func ask(args []string) error {
 }
 
 // measure asks with every value twice; the first time brings the files into the page cache.
-func (q question) measure(ctx context.Context) (a answer, err error) {
+func (q question) measure(ctx context.Context, verbose bool) (a answer, err error) {
 	a.Name = q.name
 	var all, used []time.Duration
 	for i := range 2 * q.n {
@@ -124,6 +125,9 @@ func (q question) measure(ctx context.Context) (a answer, err error) {
 			continue
 		}
 		a.Rows += rows
+		if verbose {
+			say("%s: %.1f ms, CPU %.1f, %d rows: %s", q.name, ms(took), ms(after-before), rows, text)
+		}
 		all, used = append(all, took), append(used, after-before)
 		if took > a.Max {
 			a.Max, a.Slowest = took, text

@@ -83,6 +83,9 @@ func (c *config) run(ctx context.Context) error {
 		return fmt.Errorf("%s is memory, and the bench is about a disk: choose another place with -dir", c.dir)
 	}
 	dir, err := os.MkdirTemp(c.dir, "annals-bench-")
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
 	if err != nil {
 		return err
 	}
