@@ -1,12 +1,14 @@
 # make test       everything that tests, on the samples in the repository
 # make corpus     the tests that want the recorded corpus too: make corpus DIR=folder-with-corpus-and-samples
 # make soak       kill -9 and power cuts, many times over
-# make bench      what it costs, in figures
+# make bench      what it costs, in figures: make bench CORPUS=folder-with-the-recorded-logs; BENCH=-help tells of its flags
 # make fuzz       every parser for FUZZTIME each
 
 GO       ?= go
 FUZZTIME ?= 60s
 DIR      ?=
+CORPUS   ?=
+BENCH    ?=
 
 # DuckDB comes as a static library written in C++: the linker wants a compiler for both languages.
 NEED_CC = command -v gcc >/dev/null 2>&1 && command -v g++ >/dev/null 2>&1
@@ -43,7 +45,8 @@ soak: ready
 	ANNALS_SOAK=1 $(GO) test -count=1 -timeout 4h -v -run 'Soak|Kill|Crash|PowerCut' ./...
 
 bench: ready
-	ANNALS_CORPUS="$(abspath $(DIR))" ANNALS_BENCH=1 $(GO) test -count=1 -timeout 2h -run '^$$' -bench . -benchtime 1x ./...
+	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make bench CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz and normal-metadata.log.gz" >&2; exit 2; fi
+	$(GO) run ./test/bench -corpus "$(abspath $(CORPUS))" $(BENCH)
 
 fuzz: ready
 	@for pkg in $$($(GO) list ./...); do \
