@@ -1,11 +1,13 @@
 # make test       everything that tests, on the samples in the repository
 # make corpus     the tests that want the recorded corpus too: make corpus DIR=folder-with-corpus-and-samples
 # make soak       kill -9 and power cuts, many times over
-# make bench      what it costs, in figures: make bench CORPUS=folder-with-the-recorded-logs; BENCH=-help tells of its flags
+# make bench      what it costs, in figures: make bench CORPUS=folder-with-the-recorded-logs; BENCH="-only search" for a part
 # make fuzz       every parser for FUZZTIME each
 
 GO       ?= go
 FUZZTIME ?= 60s
+CUTS     ?= 10000
+KILLS    ?= 200
 DIR      ?=
 CORPUS   ?=
 BENCH    ?=
@@ -42,11 +44,12 @@ corpus: ready
 	ANNALS_CORPUS="$(abspath $(DIR))" $(GO) test -count=1 -timeout 60m ./...
 
 soak: ready
-	ANNALS_SOAK=1 $(GO) test -count=1 -timeout 4h -v -run 'Soak|Kill|Crash|PowerCut' ./...
+	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger
+	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run TestKills ./internal/cli
 
 bench: ready
-	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make bench CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz and normal-metadata.log.gz" >&2; exit 2; fi
-	$(GO) run ./test/bench -corpus "$(abspath $(CORPUS))" $(BENCH)
+	@if [ ! -d "$(DIR)/corpus" ]; then echo "make bench DIR=FOLDER: the folder that holds corpus/" >&2; exit 2; fi
+	$(GO) run ./test/bench -corpus "$(DIR)/corpus"
 
 fuzz: ready
 	@for pkg in $$($(GO) list ./...); do \
