@@ -25,7 +25,7 @@ import (
 // buildAnnals builds the annals command once for all tests; TestMain removes it.
 var buildAnnals = sync.OnceValues(func() (string, error) {
 	bin := filepath.Join(scratch, "annals")
-	cmd := exec.Command("go", "build", "-o", bin, "./cmd/annals")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", bin, "./cmd/annals")
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./cmd/annals: %w\n%s", err, out)

@@ -12,12 +12,12 @@ import (
 // startEtcd runs a single etcd on loopback, at a port that the kernel chooses. It does not sync: what it holds need not
 // outlive the test.
 func startEtcd(dir string) (*embed.Etcd, error) {
-	any := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
+	loopback := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
 	cfg := embed.NewConfig()
 	cfg.Dir = dir
 	cfg.LogLevel = "error"
 	cfg.UnsafeNoFsync = true
-	cfg.ListenClientUrls, cfg.ListenPeerUrls = any, any
+	cfg.ListenClientUrls, cfg.ListenPeerUrls = loopback, loopback
 	e, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("etcd: %w", err)
