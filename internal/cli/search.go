@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -171,6 +173,9 @@ func (e *env) search(ctx context.Context, q server.SearchQuestion, a *asking) (s
 		err = out.end(map[string]any{"coverage": cov})
 	}
 	closePager()
+	if errors.Is(err, syscall.EPIPE) {
+		return cov, nil // the pager was left: nobody wants to know more
+	}
 	if err != nil {
 		return cov, err
 	}

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,6 +71,9 @@ func newSQL(e *env) *cobra.Command {
 			err = out.end(map[string]any{"coverage": cov})
 		}
 		closePager()
+		if errors.Is(err, syscall.EPIPE) {
+			return nil // the pager was left: nobody wants to know more
+		}
 		if err != nil {
 			return err
 		}
