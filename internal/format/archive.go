@@ -121,5 +121,5 @@ func (r *Reader) nextMember(a *archive) error {
 	if node == "" {
 		node = a.m.node
 	}
-	return r.open(content, full, opening{node: node, layers: a.m.layers, depth: a.m.depth, foreign: !strings.Contains(strings.ToLower(name), "audit")})
+	return r.open(content, full, opening{node: node, layers: a.m.layers, depth: a.m.depth, foreign: !strings.Contains(strings.ToLower(full), "audit")})
 }

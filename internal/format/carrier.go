@@ -76,7 +76,7 @@ func (r *Reader) dockerPart(stream string, log audit.Text, c *context) bool {
 	final := bytes.HasSuffix(b, []byte("\n"))
 	if !final && c.m.parts.of(stream) < 0 { // another driver, without newlines
 		var v audit.View
-		final = v.Parse(b) == nil || b[0] != '{'
+		final = len(b) == 0 || b[0] != '{' || v.Parse(b) == nil
 	}
 	return r.part(stream, b, final, c)
 }

@@ -104,7 +104,7 @@ func (r *Reader) row(m *member) error {
 			}
 			return nil
 		}
-		if m.effort += int64(end); end == len(b) || b[end] == 0 || beginsRow(b[end+1:]) || m.tired() {
+		if m.effort += int64(end); end == len(b) || b[end] == 0 || begins(b[end+1:]) || m.tired() {
 			m.pass(first)
 			r.quarantine(b[:first], ReasonText, "a row whose quotes do not match", &c)
 			return nil
@@ -112,10 +112,10 @@ func (r *Reader) row(m *member) error {
 	}
 }
 
-// beginsRow says whether a line begins with a time, as rows do whose first column is one.
-func beginsRow(b []byte) bool {
-	b = bytes.TrimPrefix(b, []byte(`"`))
-	return len(b) > 10 && b[0]-'0' <= 9 && b[4] == '-' && b[7] == '-'
+// begins says whether a line begins with a time, as rows do whose first column is one, or as JSON.
+func begins(line []byte) bool {
+	line = bytes.TrimPrefix(line, []byte(`"`))
+	return len(line) > 10 && line[0]-'0' <= 9 && line[4] == '-' && line[7] == '-' || bytes.HasPrefix(line, []byte(`{"`))
 }
 
 // fields takes a row's fields. A row that is an event itself becomes an object of its columns.

@@ -168,10 +168,14 @@ func content(value []byte) audit.Text {
 	return audit.Text(value[1 : len(value)-1])
 }
 
-// decode appends a string's content to the arena and returns it.
+// decode appends a string's content to the arena and returns it; nothing if there is too much there from carriers inside
+// each other.
 func (r *Reader) decode(t audit.Text) []byte {
 	if t.Plain() {
 		return t
+	}
+	if len(r.arena)+len(t) > 2*r.longest {
+		return nil
 	}
 	from := len(r.arena)
 	r.arena = t.Append(r.arena)

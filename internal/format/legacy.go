@@ -21,6 +21,7 @@ func isLegacy(b []byte) bool {
 type halves struct {
 	waiting map[string]*half
 	order   []*half // as they came; those that met their other half have no line any more
+	size    int     // of all lines
 }
 
 type half struct {
@@ -43,7 +44,7 @@ func (r *Reader) legacy(b []byte, c *context) bool {
 		if h.waiting == nil {
 			h.waiting = make(map[string]*half)
 		}
-		if len(h.order) == mostHalves {
+		for len(h.order) == mostHalves || len(h.order) > 0 && h.size+len(b) > r.longest {
 			first := h.order[0]
 			h.order = h.order[1:]
 			r.flushHalf(h, first)
@@ -53,6 +54,7 @@ func (r *Reader) legacy(b []byte, c *context) bool {
 		}
 		request := &half{id, bytes.Clone(b), *c}
 		h.waiting[id], h.order = request, append(h.order, request)
+		h.size += len(b)
 		return true
 	}
 	request := h.waiting[id]
@@ -60,17 +62,21 @@ func (r *Reader) legacy(b []byte, c *context) bool {
 		return r.takeLegacy(b, c)
 	}
 	line := append(append(request.line, '\n'), b...)
-	request.line = nil
-	delete(h.waiting, id)
+	h.forget(request)
 	return r.takeLegacy(line, &request.c)
 }
 
 func (r *Reader) flushHalf(h *halves, request *half) {
 	if request.line != nil {
 		r.takeLegacy(request.line, &request.c)
-		request.line = nil
-		delete(h.waiting, request.id)
+		h.forget(request)
 	}
+}
+
+func (h *halves) forget(request *half) {
+	h.size -= len(request.line)
+	request.line = nil
+	delete(h.waiting, request.id)
 }
 
 func (r *Reader) flushHalves(m *member) {

@@ -19,8 +19,8 @@ func NewListReader(r io.Reader, limit int64) *ListReader {
 	return &ListReader{Reader{src: newSource(&limited{r, limit, limit}), name: "body", plain: true, longest: MaxRecord}}
 }
 
-// Next returns the next events, at most max if that is not 0. They and their bytes are valid until the call after. Each
-// is read once, where it lies. An item that cannot be read is an event too, in quarantine. The error is io.EOF at the
+// Next returns the next events; if max is not 0, nothing more is read once there are max of them. They and their bytes are
+// valid until the call after. Each is read once, where it lies. An item that cannot be read is an event too, in quarantine. The error is io.EOF at the
 // end, ErrTooLarge, or the input's own: then an item that was cut is not among the events.
 func (l *ListReader) Next(max int) ([]Event, error) {
 	events, _, err := l.r.Chunk(max)
@@ -54,8 +54,8 @@ func NewLineReader(r io.Reader, name string, offset int64) *LineReader {
 	return &LineReader{Reader{src: newSource(r), name: name, plain: true, tail: true, offset: offset, longest: MaxRecord}}
 }
 
-// Next returns the next events and the place of each, at most max if that is not 0; all is valid until the call after.
-// The error is io.EOF at the end of what there is: once there is more, Next goes on.
+// Next returns the next events and the place of each; if max is not 0, nothing more is read once there are max of them.
+// All is valid until the call after. The error is io.EOF at the end of what there is: once there is more, Next goes on.
 func (l *LineReader) Next(max int) ([]Event, []Place, error) { return l.r.Chunk(max) }
 
 // Finish is Next for a log that will not be written to any more: what is incomplete at its end comes too.

@@ -176,7 +176,7 @@ func (r *Reader) shutList(m *member) error {
 				if b := m.rest(); c == '{' && m.key != "" && string(firstKey(b)) == m.key {
 					m.shut.depth = 0
 					return nil
-				} else if c == '[' && startsArray(b) && b[skipSpace(b, 1)] == '{' && len(m.lists) < maxDepth {
+				} else if next := skipSpace(b, 1); c == '[' && next < len(b) && b[next] == '{' && len(m.lists) < maxDepth {
 					m.lists = append(m.lists, list{braces: m.shut.depth})
 					m.shut = closing{}
 					m.pass(1)

@@ -39,6 +39,7 @@ const (
 	good    = `{"level":"Metadata","auditID":"1","stage":"Panic"}`
 	good2   = `{"level":"Metadata","auditID":"2","stage":"Panic"}`
 	noEvent = "JSON, but no audit event and no known carrier of one"
+	noRow   = "a row whose quotes do not match"
 	noText  = "text, but no audit event and no known line of another kind"
 )
 
@@ -68,7 +69,7 @@ func TestOddities(t *testing.T) {
 		"a long klog line":       {longKlog, []brief{{Skipped: "klog line", Incomplete: true}}},
 		"klog behind a time":     {"2018-10-25T14:09:12.581Z I1025 14:09:12.000000       1 a.go:1] x\n", []brief{{Skipped: "klog line"}}},
 		"klog as JSON":           {`{"ts":1580306777.04728,"caller":"a.go:1","msg":"x","v":0}`, []brief{{Skipped: "klog line"}}},
-		"a number":               {"[1]", []brief{{Marks: Quarantined, Reason: errNoObject.Error(), Bytes: "1]", Incomplete: true}}},
+		"a number":               {"[1]", []brief{{Marks: Quarantined, Reason: errNoObject.Error(), Bytes: "1]"}}},
 		"nulls in a list":        {`{"items":[null,` + good + `,null,` + good2 + "]}", []brief{{Marks: Quarantined, Reason: errNoObject.Error(), Bytes: "null"}, {ID: "1", Bytes: good}, {Marks: Quarantined, Reason: errNoObject.Error(), Bytes: "null"}, {ID: "2", Bytes: good2}}},
 		"an empty list":          {`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[]}`, nil},
 		"a null list":            {`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":null}`, []brief{{Skipped: "empty EventList"}}},
@@ -108,6 +109,8 @@ func TestOddities(t *testing.T) {
 				{ID: "2", Bytes: strings.Replace(good2, "{", `{"kind":"Event","apiVersion":"audit.k8s.io/v1",`, 1)},
 			},
 		},
+		"an empty docker line":  {`{"log":"","stream":"stdout","time":"2018-10-25T14:09:12.581Z"}`, []brief{{Marks: Quarantined, Reason: noEvent}}},
+		"events in a CSV":       {"@timestamp,@message\n\"\n" + good + "\n\"x,\n" + good2 + "\n", []brief{{Marks: Quarantined, Reason: noRow, Bytes: `"`}, {ID: "1", Bytes: good}, {Marks: Quarantined, Reason: noRow, Bytes: `"x,`}, {ID: "2", Bytes: good2}}},
 		"a cut carrier":         {`{"stream":"stdout","log":"{\"auditID\":\"1\",\"stage\":\"Panic\",\"verb\":\"g`, []brief{{ID: "1", Marks: Salvaged, Bytes: `{"auditID":"1","stage":"Panic","verb":"g`, Incomplete: true}}},
 		"cut in an escape":      {`{"log":"{\"auditID\":\"1\",\"stage\":\"Panic\",\"verb\":\"g\u00`, []brief{{ID: "1", Marks: Salvaged, Bytes: `{"auditID":"1","stage":"Panic","verb":"g`, Incomplete: true}}},
 		"a carrier wrong later": {`{"message":` + quoted(good) + `,"host":nonsense}` + "\n" + good2, []brief{{ID: "1", Bytes: good}, {ID: "2", Bytes: good2}}},

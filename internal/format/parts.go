@@ -5,6 +5,8 @@ import "bytes"
 // parts are messages of which only the beginning has come: container runtimes split at 16 KiB.
 type parts []part
 
+const mostParts = 8 // streams at once: stdout, stderr, and what fluentd may merge
+
 type part struct {
 	stream string
 	b      []byte
@@ -22,6 +24,9 @@ func (r *Reader) part(stream string, b []byte, final bool, c *context) bool {
 	if i < 0 {
 		if final {
 			return r.inner(b, c)
+		}
+		if len(m.parts) == mostParts {
+			r.lonely(m, 0, "the rest of it did not come in time")
 		}
 		m.parts = append(m.parts, part{stream: stream, c: *c})
 		i = len(m.parts) - 1

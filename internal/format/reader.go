@@ -34,7 +34,7 @@ type Place struct {
 	Offset      int64  // of the record that held it, in the decompressed file
 	Node        string // the node or host that the carrier names
 	CarrierTime int64  // when the carrier took it, microseconds since 1970; 0: it does not say
-	Incomplete  bool   // it reaches to the end of the input without an end of its own
+	Incomplete  bool   // it goes on to the end of the input, and has no end of its own
 }
 
 // Item is one thing that a Reader found: an event, an unreadable piece (Dialect Unreadable), or a record that is
@@ -105,8 +105,8 @@ func (r *Reader) Next() (Item, error) {
 	return Item{r.events[r.given], r.places[r.given], r.kinds[r.given]}, nil
 }
 
-// Chunk returns the next events and the place of each: as many as lie in a megabyte of input, at most max if max is not
-// 0. Skipped records are only counted. All is valid until the next call. Events come without an error; after one there are
+// Chunk returns the next events and the place of each: as many as lie in a megabyte of input; if max is not 0, nothing
+// more is read once there are max of them. Skipped records are only counted. All is valid until the next call. Events come without an error; after one there are
 // no more. It is not to be mixed with Next.
 func (r *Reader) Chunk(max int) ([]Event, []Place, error) {
 	r.chunked, r.greedy, r.size = true, true, chunkSize

@@ -19,7 +19,7 @@ func (r *Reader) record(m *member) error {
 	} else if s != read {
 		return r.finish(m)
 	}
-	if m.table != nil && m.buf[m.p] != 0 {
+	if c := m.buf[m.p]; m.table != nil && c != 0 && c != '{' {
 		return r.row(m)
 	}
 	if s := r.ensure(m, 8); s == paused { // enough to tell what begins here
@@ -220,7 +220,7 @@ func (r *Reader) broken(m *member, cause error) error {
 	}
 	at := m.context()
 	c := &at
-	if c.incomplete = m.p+end == m.n && m.done; c.incomplete && r.comesAgain() {
+	if c.incomplete = s == ended; c.incomplete && r.comesAgain() {
 		return r.finish(m)
 	}
 	b := bytes.TrimRight(m.rest()[:end], " \t\r\n,")

@@ -10,7 +10,8 @@ import (
 var errNoObject = errors.New("no JSON object where a list's item should begin")
 
 // cut measures a record that is not JSON: up to where it is closed in spite of that, to the end of its line, to a NUL, or
-// to where something begins as good records do and is one. Only as much is read as it takes, since there may be many.
+// to where something begins as good records do and is one. The status is ended if it is none of these but the input's end.
+// Only as much is read as it takes, since there may be many.
 func (r *Reader) cut(m *member) (int, status) {
 	var w wreck
 	col := 0
@@ -43,7 +44,7 @@ func (r *Reader) cut(m *member) (int, status) {
 			if w.over {
 				return end, read
 			}
-			return m.n - m.p, read
+			return m.n - m.p, ended
 		default:
 			return 0, s
 		}
