@@ -48,8 +48,8 @@ soak: ready
 	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run TestKills ./internal/cli
 
 bench: ready
-	@if [ ! -d "$(DIR)/corpus" ]; then echo "make bench DIR=FOLDER: the folder that holds corpus/" >&2; exit 2; fi
-	$(GO) run ./test/bench -corpus "$(DIR)/corpus"
+	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make bench CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz and normal-metadata.log.gz" >&2; exit 2; fi
+	$(GO) run ./test/bench -corpus "$(abspath $(CORPUS))" $(BENCH)
 
 fuzz: ready
 	@for pkg in $$($(GO) list ./...); do \
