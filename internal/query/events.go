@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -120,21 +121,27 @@ func (a *asking) read(ctx context.Context, s *Search, parts []*part, places []pl
 	for _, p := range places {
 		byPart[p.part] = append(byPart[p.part], int(p.row))
 	}
-	found := make([][]*Row, len(parts))
+	var mu sync.Mutex
+	var found []*Row
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(a.engine.opt.Threads)
 	for i, rows := range byPart {
 		slices.Sort(rows)
-		g.Go(func() (err error) {
-			found[i], err = readPart(ctx, s, parts[i], rows, by)
-			return err
-		})
+		for piece := range slices.Chunk(rows, max(leastPiece, (len(rows)+a.engine.opt.Threads-1)/a.engine.opt.Threads)) {
+			g.Go(func() error {
+				some, err := readPart(ctx, s, parts[i], piece, by)
+				mu.Lock()
+				defer mu.Unlock()
+				found = append(found, some...)
+				return err
+			})
+		}
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return slices.Concat(found...), nil
+	return found, g.Wait()
 }
+
+// leastPiece is how many rows are worth a goroutine.
+const leastPiece = 64
 
 func readPart(ctx context.Context, s *Search, p *part, rows []int, by *match.Predicate) (found []*Row, err error) {
 	var m match.Row
@@ -152,9 +159,18 @@ func readPart(ctx context.Context, s *Search, p *part, rows []int, by *match.Pre
 		found = append(found, &r)
 		return nil
 	}
-	if p.segment != nil {
+	var sieve *match.Sieve
+	if by != nil {
+		sieve = by.Sieve()
+	}
+	switch {
+	case p.segment != nil && sieve != nil:
+		err = p.segment.ReadIf(ctx, rows, sieve.May, f)
+	case p.segment != nil:
 		err = p.segment.Read(ctx, rows, f)
-	} else {
+	case sieve != nil:
+		err = p.unsealed.ReadIf(ctx, rows, sieve.May, f)
+	default:
 		err = p.unsealed.Read(ctx, rows, f)
 	}
 	return found, err
