@@ -169,11 +169,19 @@ func (r *Reader) shutList(m *member) error {
 				m.shut.inString = true
 			case '}', ']':
 				m.shut.depth--
+			case '\n':
+				if s := r.ensure(m, 2); s == paused {
+					return errPause
+				}
+				if b := m.rest(); len(b) > 1 && beginsRecord(b[1], 0, 0) {
+					m.shut.depth = 0
+					return nil
+				}
 			case '{', '[':
 				if s := r.ensure(m, 256); s == paused {
 					return errPause
 				}
-				if b := m.rest(); c == '{' && m.key != "" && string(firstKey(b)) == m.key {
+				if b := m.rest(); c == '{' && m.known(b) {
 					m.shut.depth = 0
 					return nil
 				} else if next := skipSpace(b, 1); c == '[' && next < len(b) && b[next] == '{' && len(m.lists) < maxDepth {
@@ -196,6 +204,16 @@ func (r *Reader) shutList(m *member) error {
 			return nil
 		}
 	}
+}
+
+// known says whether b begins as a record of m did, or as an event.
+func (m *member) known(b []byte) bool {
+	for _, start := range m.starts {
+		if len(start) > 0 && bytes.HasPrefix(b, start) {
+			return true
+		}
+	}
+	return bytes.HasPrefix(b, []byte(`{"kind":"Event",`))
 }
 
 // noObject takes what stands in a list and is no object. Fluent Bit's forward has a tag and times there.

@@ -63,7 +63,6 @@ func (p *parts) remove(i int) { *p = append((*p)[:i:i], (*p)[i+1:]...) }
 func (r *Reader) lonely(m *member, i int, why string) {
 	p := m.parts[i]
 	m.parts.remove(i)
-	p.c.incomplete = m.done
 	if !r.inner(p.b, &p.c) {
 		r.quarantine(p.b, ReasonCut, why, &p.c)
 	}
@@ -71,6 +70,7 @@ func (r *Reader) lonely(m *member, i int, why string) {
 
 func (r *Reader) flushParts(m *member) {
 	for len(m.parts) > 0 {
+		m.parts[0].c.incomplete = true
 		r.lonely(m, 0, "the rest of it never came")
 	}
 }

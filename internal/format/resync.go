@@ -26,10 +26,10 @@ func (r *Reader) cut(m *member) (int, status) {
 		}
 		next, unclear := m.resync(sought, end)
 		switch {
+		case unclear > 0 && (next == 0 || unclear < next):
+			sought = unclear
 		case next > 0:
 			return next, read
-		case unclear > 0 && !m.done:
-			sought = unclear
 		case w.over:
 			return end, read
 		default:
@@ -41,10 +41,9 @@ func (r *Reader) cut(m *member) (int, status) {
 		switch s := r.more(m); s {
 		case read:
 		case ended:
-			if w.over {
-				return end, read
+			if unclear == 0 { // otherwise it may be clear now that there is no more
+				return m.n - m.p, ended
 			}
-			return m.n - m.p, ended
 		default:
 			return 0, s
 		}
@@ -109,7 +108,7 @@ func beginsRecord(c byte, at, col int) bool {
 	switch c {
 	case '{', '[':
 		return at <= col
-	case '}', ']', '"', '\n', '\r', ',':
+	case '}', ']', '"', ' ', '\t', '\n', '\r', ',':
 		return false
 	}
 	return at == 0
@@ -180,6 +179,9 @@ func (m *member) genuine(b []byte, at int) (is, short bool) {
 	if err != nil && n < len(b)-at {
 		return false, false
 	}
+	if err != nil && !m.done {
+		return false, true
+	}
 	event := plainEvent(&v, m.listed())
 	if err == nil && event {
 		return true, false
@@ -190,9 +192,9 @@ func (m *member) genuine(b []byte, at int) (is, short bool) {
 	}
 	switch string(firstKey(b[at:])) {
 	case "kind", "level", "apiVersion", "metadata", "auditID":
-		return event, !event && err != nil
+		return event, false
 	}
-	return err == nil, err != nil
+	return err == nil, false
 }
 
 // tired says that bytes were looked at again and again, which only input made for that needs: then records end with their
