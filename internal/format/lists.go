@@ -155,7 +155,9 @@ func (r *Reader) shutList(m *member) error {
 					if s := r.ensure(m, 2); s == paused {
 						return errPause
 					}
-					m.p = min(m.p+1, m.n-1)
+					if b := m.rest(); len(b) > 1 && b[1] != '\n' && b[1] != 0 {
+						m.p++
+					}
 				case '"':
 					m.shut.inString = false
 				case '\n', 0:
