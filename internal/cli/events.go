@@ -91,6 +91,7 @@ type publicEvent struct {
 	Cluster  string          `json:"cluster"`
 	Position uint64          `json:"position"`
 	Origin   string          `json:"origin"`
+	AlsoFrom []string        `json:"alsoFrom,omitempty"`
 	Received time.Time       `json:"received"`
 	Marks    []string        `json:"marks,omitempty"`
 	Note     string          `json:"note,omitempty"`
@@ -98,7 +99,7 @@ type publicEvent struct {
 }
 
 func publicJSON(r *server.Row) ([]byte, error) {
-	return json.Marshal(publicEvent{r.Cluster, r.Position, r.Origin, r.Received, r.Marks, r.Note, r.Event})
+	return json.Marshal(publicEvent{r.Cluster, r.Position, r.Origin, r.AlsoFrom, r.Received, r.Marks, r.Note, r.Event})
 }
 
 func (p *eventPrinter) cells(r *server.Row) []string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -99,7 +98,6 @@ func (e *env) verifyLedger(cmd *cobra.Command, q server.VerifyQuestion, output s
 		}
 		return err
 	}
-	holdAgainst(report, q.Against)
 	if output == "json" {
 		b, err := json.MarshalIndent(report, "", "  ")
 		if err != nil {
@@ -117,31 +115,6 @@ func (e *env) verifyLedger(cmd *cobra.Command, q server.VerifyQuestion, output s
 	}
 	e.say("everything is as it was recorded; it took %s", time.Since(begun).Round(time.Millisecond))
 	return nil
-}
-
-// holdAgainst sees to it that a checkpoint kept elsewhere was held against something: a cluster that has vanished altogether
-// has nothing that could be found wrong.
-func holdAgainst(r *ledger.Report, note []byte) {
-	if note == nil {
-		return
-	}
-	lines := strings.SplitN(string(note), "\n", 3)
-	cluster := lines[0][strings.LastIndexByte(lines[0], '/')+1:]
-	for i := range r.Clusters {
-		c := &r.Clusters[i]
-		if c.Cluster != cluster {
-			continue
-		}
-		if c.Against == 0 && len(lines) > 1 { // it is the ledger's own last checkpoint
-			c.Against, _ = strconv.ParseUint(lines[1], 10, 64)
-		}
-		return
-	}
-	if len(r.Findings) == 0 {
-		r.Findings = append(r.Findings, ledger.Finding{
-			Kind: ledger.Missing, Cluster: cluster, Where: "the checkpoint kept elsewhere", What: "there is no such cluster in this ledger, or it was left out",
-		})
-	}
 }
 
 func (e *env) printReport(r *ledger.Report) {

@@ -122,6 +122,9 @@ func (l *Ledger) anyFrozen() bool {
 func (l *Ledger) backlog() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.failed != nil {
+		return false // they need not wait to be told
+	}
 	frozen, bytes, events := false, int64(0), 0
 	for _, c := range l.clusters {
 		frozen = frozen || c.frozen != nil

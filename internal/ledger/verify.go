@@ -103,6 +103,8 @@ type verifier struct {
 	desc *Description
 	key  note.Verifier
 
+	against Checkpoint // kept elsewhere
+
 	report *Report
 	done   uint64
 	total  uint64
@@ -175,6 +177,9 @@ func (v *verifier) list() (clusters []*verifyCluster, err error) {
 		v.found(BadSignature, "", descriptionFile, "%v", err)
 		return nil, nil
 	}
+	if v.key.Name() != "annals/"+desc.ID {
+		v.found(Tampered, "", descriptionFile, "its id is %s, its key's %s", desc.ID, v.key.Name())
+	}
 	if v.opts.Key != "" {
 		key, err := note.NewVerifier(v.opts.Key)
 		if err != nil {
@@ -185,10 +190,12 @@ func (v *verifier) list() (clusters []*verifyCluster, err error) {
 		}
 		v.key = key
 	}
-	if v.key.Name() != "annals/"+desc.ID {
-		v.found(Tampered, "", descriptionFile, "its id is %s, its key's %s", desc.ID, v.key.Name())
-	}
 	v.signingKey()
+	if v.opts.Against != nil {
+		if v.against, err = ParseCheckpoint(v.opts.Against, v.key); err != nil {
+			v.blame("", "the checkpoint kept elsewhere", err)
+		}
+	}
 	names, err := clusterNames(v.fs)
 	if err != nil {
 		return nil, err
@@ -204,6 +211,11 @@ func (v *verifier) list() (clusters []*verifyCluster, err error) {
 	}
 	slices.Sort(names)
 	v.strays("clusters", names, func(string) bool { return false })
+	if o := v.against.Origin; o != "" && !slices.ContainsFunc(names, func(name string) bool {
+		return o == desc.origin(name) && (v.opts.Cluster == "" || v.opts.Cluster == name)
+	}) {
+		v.found(Missing, "", "the checkpoint kept elsewhere", "it covers %d events of %s: there is no such cluster in this ledger, or it was left out", v.against.Size, o)
+	}
 	for _, name := range names {
 		c := &verifyCluster{v: v, name: name, need: heads[name]}
 		c.read()

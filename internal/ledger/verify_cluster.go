@@ -26,6 +26,7 @@ type verifyCluster struct {
 
 	manifest   manifest
 	checkpoint Checkpoint
+	against    uint64       // the size of the checkpoint kept elsewhere, if it is this cluster's
 	heads      []Checkpoint // that the tree must pass through: the checkpoint, and the one kept elsewhere
 	passed     int
 	tree       frontier
@@ -58,13 +59,9 @@ func (c *verifyCluster) read() {
 	default:
 		v.blame(c.name, path.Join(dir, checkpointFile), err)
 	}
-	if against := v.opts.Against; against != nil {
-		kept, err := ParseCheckpoint(against, v.key)
-		if err != nil {
-			v.blame(c.name, "the checkpoint kept elsewhere", err)
-		} else if kept.Origin == v.desc.origin(c.name) {
-			c.heads = append(c.heads, kept)
-		}
+	if v.against.Origin == v.desc.origin(c.name) {
+		c.heads = append(c.heads, v.against)
+		c.against = v.against.Size
 	}
 	slices.SortFunc(c.heads, func(a, b Checkpoint) int { return int(int64(a.Size) - int64(b.Size)) })
 	files := []string{manifestFile, checkpointFile, "segments", "tile"}
@@ -362,7 +359,7 @@ func (c *verifyCluster) frame(f *frame, e wal.Entry) {
 
 // finish holds the sizes against what was signed, and says what was covered.
 func (c *verifyCluster) finish() {
-	r := VerifiedRange{Cluster: c.name, Size: c.tree.size, Checked: c.checked, To: c.tree.size, Checkpoint: c.checkpoint.Size}
+	r := VerifiedRange{Cluster: c.name, Size: c.tree.size, Checked: c.checked, To: c.tree.size, Checkpoint: c.checkpoint.Size, Against: c.against}
 	if c.ranged {
 		r.Size, r.From, r.To = c.manifest.sealed.size, c.v.opts.From, min(c.v.opts.To, c.manifest.sealed.size)
 		if r.To < c.v.opts.To {
@@ -377,11 +374,6 @@ func (c *verifyCluster) finish() {
 		}
 		if c.tree.size < need {
 			c.v.found(Missing, c.name, fmt.Sprintf("positions %d to %d", c.tree.size, need-1), "a signed note says that there were %d events, and %d are here", need, c.tree.size)
-		}
-	}
-	for _, h := range c.heads {
-		if h != c.checkpoint {
-			r.Against = h.Size
 		}
 	}
 	c.v.report.Clusters = append(c.v.report.Clusters, r)

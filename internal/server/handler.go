@@ -70,7 +70,11 @@ func (c *core) search(ctx context.Context, q SearchQuestion, emit func(Row) erro
 		Range: query.Range{Query: predicate, Since: q.Since, Until: q.Until, Clusters: q.Clusters},
 		Limit: q.Limit, Wide: true, Bytes: q.Detail != Summary,
 	}
-	give := func(r *query.Row) error { return emit(newRow(r, q.Detail)) }
+	give := func(r *query.Row) error {
+		row := newRow(r, q.Detail)
+		row.AlsoFrom = c.ledger.Seen(r.Cluster, r.Position)
+		return emit(row)
+	}
 	if q.Follow {
 		return c.follow(ctx, s, give)
 	}

@@ -15,6 +15,7 @@ type Row struct {
 	Cluster  string    `json:"cluster"`
 	Position uint64    `json:"position"`
 	Origin   string    `json:"origin"`
+	AlsoFrom []string  `json:"alsoFrom,omitempty"` // other origins by which the same event came
 	Received time.Time `json:"received"`
 	Marks    []string  `json:"marks,omitempty"`
 	Note     string    `json:"note,omitempty"`
