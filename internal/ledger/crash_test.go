@@ -201,3 +201,92 @@ func TestPowerCuts(t *testing.T) {
 		t.Error("no tail was ever torn, or no batch was ever kept unsaid: this tests nothing")
 	}
 }
+
+// outcomes cuts the power once, and has it come out in several ways; the last one stays.
+func (r *life) outcomes(n int) {
+	r.t.Helper()
+	d, l := r.d, r.l
+	for range n {
+		r.cuts++
+		r.d = d.Crash()
+		_ = l.Close()
+		r.start(nil)
+		l = r.l
+	}
+}
+
+// script is a ledger's life with everything in it, always the same: it returns when the disk or the ledger is dead.
+func (r *life) script() {
+	r.t.Helper()
+	ctx := context.Background()
+	deliver := func(cluster string) error {
+		d := r.delivery(cluster, make(map[*piece]bool))
+		r.send(d)
+		r.settle(d)
+		return d.err
+	}
+	for _, step := range []func() error{
+		func() error { return deliver("prod") },
+		func() error { return deliver("dev") },
+		func() error { return r.l.writeCheckpoints() },
+		func() error { return deliver("prod") },
+		func() error { return r.l.Seal(ctx) },
+		func() error { return deliver("prod") },
+		func() error { return deliver("prod") },
+		func() error { return r.l.Seal(ctx) },
+		func() error { return deliver("dev") },
+		func() error { return r.l.writeCheckpoints() },
+		func() error { return deliver("prod") },
+	} {
+		if err := step(); r.over(err) {
+			return
+		}
+	}
+}
+
+// TestEveryFault has each operation of a ledger's life fail once, in each way; then the process ends in each way, and another cut
+// comes right after the next start. A few of them, or with ANNALS_CUTS all.
+func TestEveryFault(t *testing.T) {
+	total := 0
+	one(t, func(t *testing.T) {
+		r := newLife(t, 0)
+		r.start(nil)
+		r.script()
+		total = r.d.N()
+	})
+	step := 1
+	if cutsToMake(t, 0) < total {
+		step = 37
+	}
+	cuts, n := 0, 0
+	for at := range total {
+		for _, fault := range sim.Faults() {
+			for _, power := range []bool{true, false} {
+				if n++; n%step != 0 {
+					continue
+				}
+				one(t, func(t *testing.T) {
+					r := newLife(t, 0)
+					r.where = "operation " + strconv.Itoa(at) + ", fault " + fault.String() + ", power " + strconv.FormatBool(power)
+					r.start(nil)
+					r.d.Plan(func(op sim.Op) sim.Fault {
+						if op.N == at {
+							return fault
+						}
+						return sim.None
+					})
+					r.script()
+					r.stop(power)
+					r.start(nil)
+					r.outcomes(4)
+					r.after()
+					cuts += r.cuts
+				})
+				if t.Failed() {
+					return
+				}
+			}
+		}
+	}
+	t.Logf("%d operations, %d cuts", total, cuts)
+}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -335,9 +336,7 @@ func (r *life) start(plan func(sim.Op) sim.Fault) {
 		}
 		r.d.Plan(plan)
 		if plan == nil {
-			r.verify(func() (*Report, error) {
-				return verify(context.Background(), r.d, "", VerifyOptions{}, false)
-			})
+			r.verify(r.offline)
 		}
 		l, err := open(r.d, "", r.desc, r.signer, r.opts)
 		if err == nil {
@@ -356,6 +355,11 @@ func (r *life) start(plan func(sim.Op) sim.Fault) {
 	}
 	r.d.Plan(nil)
 	r.verify(func() (*Report, error) { return r.l.Verify(context.Background(), VerifyOptions{}) })
+	for _, note := range r.verify(r.offline).Notes {
+		if strings.Contains(note, "never published") {
+			r.fatalf("just opened, and not tidy: %s", note)
+		}
+	}
 	if r.l.Opened.TornFile != 0 {
 		r.torn++
 	}
@@ -547,7 +551,7 @@ func (r *life) sign(cluster string) {
 }
 
 // verify finds nothing: neither on what a cut left, before the ledger is opened again, nor while it is open.
-func (r *life) verify(verify func() (*Report, error)) {
+func (r *life) verify(verify func() (*Report, error)) *Report {
 	r.t.Helper()
 	report, err := verify()
 	if err != nil {
@@ -556,6 +560,11 @@ func (r *life) verify(verify func() (*Report, error)) {
 	for _, f := range report.Findings {
 		r.fatalf("verify finds what nobody did: %+v", f)
 	}
+	return report
+}
+
+func (r *life) offline() (*Report, error) {
+	return verify(context.Background(), r.d, "", VerifyOptions{}, false)
 }
 
 // after goes on with a ledger that has been through it all: whatever was sent before is known again, and new events are taken.
