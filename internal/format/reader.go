@@ -97,7 +97,7 @@ func (r *Reader) Next() (Item, error) {
 	if r.given++; r.given >= len(r.events) {
 		r.begin()
 		for len(r.events) == 0 {
-			if err := r.step(); err != nil {
+			if err := r.step(); err != nil && len(r.events) == 0 {
 				return Item{}, err
 			}
 		}
@@ -106,8 +106,8 @@ func (r *Reader) Next() (Item, error) {
 }
 
 // Chunk returns the next events and the place of each: as many as lie in a megabyte of input; if max is not 0, nothing
-// more is read once there are max of them. Skipped records are only counted. All is valid until the next call. Events come without an error; after one there are
-// no more. It is not to be mixed with Next.
+// more is read once there are max of them. Skipped records are only counted. All is valid until the next call. Events
+// come without an error; after one there are no more. It is not to be mixed with Next.
 func (r *Reader) Chunk(max int) ([]Event, []Place, error) {
 	r.chunked, r.greedy, r.size = true, true, chunkSize
 	r.begin()
