@@ -59,7 +59,7 @@ func (e *Engine) ask(r Range) (*asking, error) {
 	a.conn = c
 	a.snap = e.snapshot(r.Clusters...)
 	all := slices.DeleteFunc(partsOf(a.snap), func(p *part) bool { return p.max < a.from || p.min > a.to })
-	a.cov = coverageOf(a.snap, all)
+	a.cov = coverageOf(a.snap, r.Clusters, all)
 	a.cov.Since, a.cov.Until = r.Since, r.Until
 	from, to := a.whole.TimeRange()
 	a.from, a.to = max(a.from, from), min(a.to, to)

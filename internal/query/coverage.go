@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"annals.dev/internal/format"
@@ -31,17 +32,17 @@ type ClusterCoverage struct {
 	From, To uint64
 }
 
-// coverageOf begins the coverage of an answer over parts of a snapshot.
-func coverageOf(s *ledger.Snapshot, parts []*part) *Coverage {
+// coverageOf begins the coverage of an answer over parts of a snapshot of the clusters asked for.
+func coverageOf(s *ledger.Snapshot, asked []string, parts []*part) *Coverage {
 	c := &Coverage{Complete: true}
 	for _, v := range s.Clusters {
-		cc := ClusterCoverage{Name: v.Name, To: v.Size}
-		if len(v.Segments) > 0 {
-			cc.From = v.Segments[0].First
-		} else if len(v.Hot) > 0 {
-			cc.From = v.Hot[0].First
+		c.Clusters = append(c.Clusters, ClusterCoverage{v.Name, firstOf(v), v.Size})
+		c.missing(v)
+	}
+	for _, name := range asked {
+		if !slices.ContainsFunc(s.Clusters, func(v *ledger.ClusterView) bool { return v.Name == name }) {
+			c.incomplete("the ledger has no cluster %q", name)
 		}
-		c.Clusters = append(c.Clusters, cc)
 	}
 	for _, p := range parts {
 		c.Considered += p.rows
@@ -56,6 +57,39 @@ func coverageOf(s *ledger.Snapshot, parts []*part) *Coverage {
 		c.countMarks(p.unsealed.Cols[marksColumn].I64[:p.unsealed.N])
 	}
 	return c
+}
+
+// missing tells of positions that the ledger gave once and does not hold.
+func (c *Coverage) missing(v *ledger.ClusterView) {
+	next := uint64(0)
+	run := func(first, last uint64) {
+		if first > next {
+			c.incomplete("positions %d to %d of cluster %s are not there", next, first-1, v.Name)
+		}
+		next = last + 1
+	}
+	for _, s := range v.Segments {
+		run(s.First, s.Last)
+	}
+	for _, h := range v.Hot {
+		if h.N > 0 {
+			run(h.First, h.First+uint64(h.N)-1)
+		}
+	}
+	if v.Size > 0 {
+		run(v.Size, v.Size)
+	}
+}
+
+// firstOf is the first position that a cluster holds.
+func firstOf(v *ledger.ClusterView) uint64 {
+	switch {
+	case len(v.Segments) > 0:
+		return v.Segments[0].First
+	case len(v.Hot) > 0:
+		return v.Hot[0].First
+	}
+	return v.Size
 }
 
 func (c *Coverage) incomplete(format string, args ...any) {

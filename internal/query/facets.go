@@ -82,8 +82,9 @@ func (e *Engine) Top(ctx context.Context, r Range, field string, n int) ([]Value
 	}
 	defer a.done()
 	sql := func(w window) string {
-		return fmt.Sprintf("SELECT coalesce(%s, '') AS v, count(*) AS n %s GROUP BY 1 ORDER BY n DESC, v LIMIT %d",
-			facet.column, a.columns.over(w), n)
+		// The column as it stands is grouped by its dictionary; absent and empty become one afterwards.
+		groups := fmt.Sprintf("SELECT %s AS v, count(*) AS n %s GROUP BY 1", facet.column, a.columns.over(w))
+		return fmt.Sprintf("SELECT coalesce(v, '') AS v, CAST(sum(n) AS BIGINT) AS n FROM (%s) GROUP BY 1 ORDER BY n DESC, v LIMIT %d", groups, n)
 	}
 	var top []Value
 	seen := make(map[string]int)

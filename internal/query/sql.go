@@ -82,7 +82,7 @@ func (e *Engine) isolated(ctx context.Context, st Statement, f func(*conn, *Cove
 	if err := makeView(c, parts); err != nil {
 		return err
 	}
-	return f(c, coverageOf(snap, parts))
+	return f(c, coverageOf(snap, st.Clusters, parts))
 }
 
 // checkByParser refuses what is not one SELECT over events.
