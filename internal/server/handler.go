@@ -248,7 +248,7 @@ func (c *core) importFiles(ctx context.Context, q ImportQuestion, body io.Reader
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	im := source.NewImporter(source.ImporterConfig{
-		Ledger: c.ledger, Cluster: q.Cluster, Data: c.dir, Again: q.Again, Stdin: body, Log: c.log,
+		Ledger: c.ledger, Cluster: q.Cluster, Data: c.dir, Again: q.Again, Stdin: body, Log: c.log, Metrics: c.metrics,
 		Progress: func(p source.Progress) {
 			if emit(p) != nil {
 				cancel() // nobody listens any more

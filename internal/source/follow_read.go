@@ -75,6 +75,7 @@ func (l *followedLog) read(ctx context.Context, t *tracked) (lines bool, err err
 	before := t.Offset
 	r := &l.s.lines
 	r.Reset(io.NewSectionReader(t.f, t.Offset, size-t.Offset), filepath.Join(l.Dir, t.Name), t.Offset, l.s.buf)
+	defer func() { l.s.cfg.Metrics.unreadable(l.s.src.Cluster, "file", r.Counts()) }()
 	for {
 		events, _, err := r.Next(0)
 		if err == io.EOF {
@@ -114,6 +115,7 @@ func (l *followedLog) readHalf(ctx context.Context, t *tracked, size int64) erro
 	for {
 		events, _, err := r.Finish(0)
 		if err == io.EOF {
+			l.s.cfg.Metrics.unreadable(l.s.src.Cluster, "file", r.Counts())
 			t.Half, l.s.dirty = size, true
 			return nil
 		}
@@ -153,6 +155,7 @@ func (l *followedLog) readCompressed(ctx context.Context, t *tracked) (lines boo
 			lines = true
 		}
 		l.s.cfg.Metrics.add(metricBytes, float64(r.Counts().Bytes), "cluster", l.s.src.Cluster, "source", "file")
+		l.s.cfg.Metrics.unreadable(l.s.src.Cluster, "file", r.Counts())
 	}
 	t.Done, l.s.dirty = true, true
 	return lines, nil

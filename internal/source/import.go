@@ -30,6 +30,7 @@ type ImporterConfig struct {
 	Stdin    io.Reader      // for the path "-"
 	Progress func(Progress) // Optional. Called a few times a second and at the end, never twice at once.
 	Log      *slog.Logger
+	Metrics  *Metrics // Optional.
 }
 
 // Importer brings files that are there already into the ledger: any number of files and directories, in any shape that
@@ -152,6 +153,7 @@ func (im *Importer) file(ctx context.Context, f importFile) error {
 	}
 	var fatal *ledgerError
 	im.ended(f, r.Counts(), seen, err)
+	im.cfg.Metrics.unreadable(im.cfg.Cluster, "import", r.Counts())
 	switch {
 	case ctx.Err() != nil || errors.As(err, &fatal):
 		return err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"annals.dev/internal/format"
 	"annals.dev/internal/ledger"
 )
 
@@ -21,6 +22,7 @@ type Metric struct {
 // MetricHelp says what each metric is, by name.
 var MetricHelp = map[string]string{
 	metricEvents:    "Events delivered, by outcome: accepted, duplicate, and among the accepted: conflict, salvaged, quarantined.",
+	metricCauses:    "Pieces of input that could not be read and are kept in quarantine, by cause.",
 	metricBytes:     "Bytes of events delivered, decompressed.",
 	metricLast:      "When events last arrived and were made durable, in seconds since 1970.",
 	metricRefused:   "Requests refused, by status and reason. After 429 and 503 an API server tries again, and in the end drops the batch.",
@@ -30,6 +32,7 @@ var MetricHelp = map[string]string{
 
 const (
 	metricEvents    = "annals_source_events_total"
+	metricCauses    = "annals_source_quarantined_total"
 	metricBytes     = "annals_source_bytes_total"
 	metricLast      = "annals_source_last_arrival_seconds"
 	metricRefused   = "annals_webhook_refused_total"
@@ -93,4 +96,11 @@ func (m *Metrics) took(cluster, source string, bytes int, r ledger.Receipt) {
 	}
 	m.add(metricBytes, float64(bytes), "cluster", cluster, "source", source)
 	m.set(metricLast, float64(time.Now().UnixMilli())/1000, "cluster", cluster, "source", source)
+}
+
+// unreadable counts what a reader put in quarantine, by cause. A body that is sent again counts again.
+func (m *Metrics) unreadable(cluster, source string, c format.Counts) {
+	for cause, n := range c.Quarantined {
+		m.add(metricCauses, float64(n), "cluster", cluster, "source", source, "cause", cause)
+	}
 }

@@ -43,6 +43,7 @@ func (w *Webhook) receive(rw http.ResponseWriter, r *http.Request, cluster, orig
 	list := v.list
 	list.Reset(in, w.largest, v.buf[:])
 	defer func() {
+		w.cfg.Metrics.unreadable(cluster, "webhook", list.Counts())
 		list.Reset(nil, 0, nil) // at rest it holds on to no request
 		receivers.Put(v)
 	}()

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,23 @@ func (s *served) post(t *testing.T, c *http.Client, path, token string, body io.
 		t.Fatal(err)
 	}
 	return resp, string(b)
+}
+
+func TestCausesAreCounted(t *testing.T) {
+	s := serve(t, nil)
+	resp, text := s.post(t, s.client(t, nil), "/v1/audit/prod", s.token, strings.NewReader(list(item(1), `{"level":"Metadata","auditID":{]}`, item(2))))
+	if resp.StatusCode != 200 {
+		t.Fatalf("%s: %s", resp.Status, text)
+	}
+	causes := 0.0
+	for _, m := range s.cfg.Metrics.All() {
+		if m.Name == metricCauses && slices.Contains(m.Labels, "webhook") {
+			causes += m.Value
+		}
+	}
+	if causes != 1 {
+		t.Errorf("%v pieces in quarantine by cause, want 1", causes)
+	}
 }
 
 func TestDeliver(t *testing.T) {
