@@ -11,7 +11,7 @@ import (
 )
 
 // zstdRounds is how often zstd runs before the server does its work, and as often again after it.
-const zstdRounds = 3
+const zstdRounds = 5
 
 // taken is what it took a server to take events in.
 type taken struct {
