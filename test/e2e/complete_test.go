@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"k8s.io/client-go/rest"
@@ -56,9 +58,11 @@ func abs(t *testing.T, path string) string {
 	return p
 }
 
-// holdsTwice: once the webhook and the file have each brought every event, nothing was accepted twice. The API server had no
-// cause yet to deliver anything again, so the counts tell it; the follower may do so at any time.
+// holdsTwice: once the webhook and the file have each brought every event, nothing was accepted twice, and every event tells both
+// ways. The API server had no cause yet to deliver anything again, so the counts tell the first; the follower may do so at any
+// time.
 func (a *annals) holdsTwice(s *kube.Server) {
+	events := 0
 	count := func(source, outcome string) int {
 		return a.counted("annals_source_events_total", `cluster="prod"`, fmt.Sprintf("source=%q", source), fmt.Sprintf("outcome=%q", outcome))
 	}
@@ -73,8 +77,30 @@ func (a *annals) holdsTwice(s *kube.Server) {
 		if first+again != n || fileFirst+fileAgain < n || first+fileFirst != n {
 			return fmt.Errorf("%d lines in the log; webhook: %d first, %d again; file: %d first, %d again", n, first, again, fileFirst, fileAgain)
 		}
+		events = n
 		return nil
 	})
+	both := 0
+	for _, line := range a.lines("search", "--cluster", "prod", "-o", "jsonl", "--limit", "0") {
+		var e struct {
+			Position int
+			Origin   string
+			AlsoFrom []string
+		}
+		must(a.t, json.Unmarshal(line, &e))
+		if e.Position >= events { // what came since may be on its second way
+			continue
+		}
+		ways := append(e.AlsoFrom, e.Origin)
+		slices.Sort(ways)
+		if len(ways) != 2 || !strings.HasPrefix(ways[0], "file/") || !strings.HasPrefix(ways[1], "webhook/") {
+			a.t.Fatalf("position %d came by %q", e.Position, ways)
+		}
+		both++
+	}
+	if both != events {
+		a.t.Errorf("%d of %d events tell both ways by which they came", both, events)
+	}
 }
 
 // nothingDropped: the API server has given up on no batch, so what it delivered by webhook is whole as well.
