@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -77,6 +78,7 @@ func (l *Ledger) Append(ctx context.Context, b Batch) (Receipt, error) {
 	if !ClusterName.MatchString(b.Cluster) {
 		return Receipt{}, fmt.Errorf("a cluster is called by lower-case letters, digits, '-' and '.', 63 at most, not %q", b.Cluster)
 	}
+	b.Origin = strings.ToValidUTF8(b.Origin, string(replacement)) // a file's name may be any bytes, a column may not
 	if b.Origin == "" || len(b.Origin) > maxOrigin {
 		return Receipt{}, fmt.Errorf("an origin has 1 to %d bytes, this one %d", maxOrigin, len(b.Origin))
 	}
@@ -120,9 +122,7 @@ func (l *Ledger) prepare(j *job) error {
 		p.sum = sha256.Sum256(e.Bytes)
 		p.id, scratch = l.ids.of(e, scratch)
 		p.marks, p.note = e.Marks, e.Note
-		if len(p.note) > maxNote {
-			p.note = p.note[:maxNote]
-		}
+		p.note = strings.ToValidUTF8(p.note[:min(len(p.note), maxNote)], string(replacement))
 		if truncated(e) {
 			p.marks |= format.Truncated
 		}
@@ -272,7 +272,7 @@ func (l *Ledger) decide(j *job, c *cluster, first uint64) error {
 	j.frame = frame{cluster: c.name, origin: j.batch.Origin, received: j.received, first: first}
 	for i := range j.batch.Events {
 		e, p := &j.batch.Events[i], &j.events[i]
-		at, same, conflict, err := l.lookUp(c, e, p.id, j.server, j.received)
+		at, same, conflict, err := l.lookUp(c, e, p.id, j.server)
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,14 @@ func (r *life) over(err error) bool {
 	return errors.Is(err, sim.ErrCrashed) || errors.Is(err, ErrFailed)
 }
 
+// excuse fails the test for an error that no fault explains.
+func (r *life) excuse(what string, err error) {
+	r.t.Helper()
+	if err != nil && r.faults.Load() == 0 && !r.over(err) {
+		r.fatalf("%s, with nothing wrong with the disk: %v", what, err)
+	}
+}
+
 // work delivers, seals, waits and reads for a while, or until the disk or the ledger is dead.
 func (r *life) work(steps int) {
 	r.t.Helper()
@@ -53,7 +61,9 @@ func (r *life) work(steps int) {
 		cluster := clusters[r.rng.IntN(len(clusters))]
 		switch r.rng.IntN(12) {
 		case 0:
-			if err := r.l.Seal(context.Background()); r.over(err) {
+			err := r.l.Seal(context.Background())
+			r.excuse("seal", err)
+			if r.over(err) {
 				return
 			}
 		case 1, 2:
@@ -89,6 +99,7 @@ func (r *life) work(steps int) {
 			dead := false
 			for _, d := range all {
 				r.settle(d)
+				r.excuse("append", d.err)
 				dead = dead || r.over(d.err)
 			}
 			if dead {
@@ -98,6 +109,7 @@ func (r *life) work(steps int) {
 			d := r.delivery(cluster, make(map[*piece]bool))
 			r.send(d)
 			r.settle(d)
+			r.excuse("append", d.err)
 			if r.over(d.err) {
 				return
 			}
@@ -170,6 +182,7 @@ func TestPowerCuts(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 8)) // the disk's mutex guards it
 			plan := func(sim.Op) sim.Fault {
 				if rng.IntN(1000) < rate {
+					r.faults.Add(1)
 					return faults[rng.IntN(len(faults))]
 				}
 				return sim.None
@@ -178,6 +191,9 @@ func TestPowerCuts(t *testing.T) {
 				r.start(plan)
 				r.d.Plan(crashAt(r.rng, plan))
 				r.work(r.rng.IntN(24))
+				if err := r.l.Seal(context.Background()); err != nil {
+					r.excuse("seal", err)
+				}
 				if r.rng.IntN(8) == 0 {
 					_ = r.l.Close()
 				}

@@ -18,7 +18,7 @@ const keepKnown = 6
 
 // lookUp says whether the cluster holds the event (then where), and else whether one contradicts it. There is no limit of time:
 // the event's own time tells which segments could hold it. The committer alone calls it.
-func (l *Ledger) lookUp(c *cluster, e *format.Event, id identity, server uint32, received int64) (position uint64, same, conflict bool, err error) {
+func (l *Ledger) lookUp(c *cluster, e *format.Event, id identity, server uint32) (position uint64, same, conflict bool, err error) {
 	if position, same, conflict = c.known.find(id, server); same {
 		return
 	}
@@ -45,31 +45,24 @@ func (l *Ledger) lookUp(c *cluster, e *format.Event, id identity, server uint32,
 	if t == 0 || len(e.View.AuditID) == 0 {
 		return // an event without time or id is only looked for among those
 	}
-	var hash uint64
+	auditID := ""
 	for _, s := range segments {
 		if t < s.MinTime || t > s.MaxTime || covered(recent, s) {
 			continue
 		}
-		if hash == 0 {
-			hash = hashID(e.View.AuditID.String())
+		if auditID == "" {
+			auditID = e.View.AuditID.String()
 		}
-		may, err := s.mayHave(hash)
+		if !l.hold(s) { // merged away meanwhile: look in what it became
+			return l.lookUp(c, e, id, server)
+		}
+		r, err := l.recall(c, s, auditID)
+		l.release([]*Segment{s})
 		if err != nil {
 			return 0, false, false, err
 		}
-		if !may {
+		if r == nil {
 			continue
-		}
-		rows, err := s.FindID(context.Background(), e.View.AuditID.String())
-		if err != nil {
-			return 0, false, false, err
-		}
-		if len(rows) == 0 {
-			continue
-		}
-		r, err := l.recall(c, s)
-		if err != nil {
-			return 0, false, false, err
 		}
 		recent = append(slices.Clone(recent), r)
 		if ask(r.known) {
@@ -77,6 +70,17 @@ func (l *Ledger) lookUp(c *cluster, e *format.Event, id identity, server uint32,
 		}
 	}
 	return
+}
+
+// hold keeps a segment's files until release, unless they may be going already.
+func (l *Ledger) hold(s *Segment) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.dead {
+		return false
+	}
+	s.users++
+	return true
 }
 
 func covered(recent []*recentKnown, s *Segment) bool {
@@ -88,8 +92,14 @@ func covered(recent []*recentKnown, s *Segment) bool {
 	return false
 }
 
-// recall reads a segment's identities back, by reading all of it once.
-func (l *Ledger) recall(c *cluster, s *Segment) (*recentKnown, error) {
+// recall reads a segment's identities back, by reading all of it once, if it has the audit ID.
+func (l *Ledger) recall(c *cluster, s *Segment, auditID string) (*recentKnown, error) {
+	if may, err := s.MayHaveID(auditID); err != nil || !may {
+		return nil, err
+	}
+	if rows, err := s.FindID(context.Background(), auditID); err != nil || len(rows) == 0 {
+		return nil, err
+	}
 	r := &recentKnown{newKnown(), s.First, s.Last}
 	var scratch []byte
 	err := s.Read(context.Background(), allRows(s.Rows()), func(_ int, e *Stored) error {

@@ -126,12 +126,16 @@ func (r *rows) add(e *format.Event, a arrival) {
 	text(cReason, v.Reason)
 	span(cAnnotations, v.Annotations)
 	span(cAuthenticationMetadata, v.AuthenticationMetadata)
-	hi, lo, ok := parseUUID(v.AuditID)
+	id := v.AuditID
+	if !id.Plain() {
+		id = id.Append(nil)
+	}
+	hi, lo, ok := parseUUID(id)
 	r.hi, r.lo = append(r.hi, hi), append(r.lo, lo)
 	if ok {
 		put(cAuditIDText, nil)
 	} else {
-		text(cAuditIDText, v.AuditID)
+		put(cAuditIDText, id)
 	}
 	num(cDialect, int64(e.Dialect))
 	num(cMarks, int64(a.marks))

@@ -103,11 +103,12 @@ func (l *Ledger) sealCluster(name string) error {
 
 // publish writes the sightings and the manifest, and makes the change in memory under the mutex.
 func (l *Ledger) publish(c *cluster, m *manifest, change func()) error {
+	err := l.fs.MkdirAll(clusterDir(c.name)) // before its first seal a cluster may have sightings already
+	var seen []byte
 	l.mu.Lock()
 	old := c.seenFile
-	var seen []byte
-	var err error
-	if c.seenNew {
+	grown := c.seenNew
+	if grown && err == nil {
 		seen, err = encodeSeen(c.seen)
 		c.seenNew = false
 	}
@@ -120,13 +121,14 @@ func (l *Ledger) publish(c *cluster, m *manifest, change func()) error {
 		err = l.writeManifest(c.name, m)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if err != nil {
-		c.seenNew = c.seenNew || seen != nil
+		c.seenNew = c.seenNew || grown
+		l.mu.Unlock()
 		return err
 	}
 	c.seenFile = m.seen
 	change()
+	l.mu.Unlock()
 	if old != m.seen && old.size > 0 {
 		return l.remove(path.Join(clusterDir(c.name), seenName(old)))
 	}
@@ -141,9 +143,6 @@ func (l *Ledger) writeManifest(cluster string, m *manifest) error {
 	m.ledger = infoOf(desc)
 	b, err := sign(m.text(l.desc.origin(cluster)), l.signer)
 	if err != nil {
-		return err
-	}
-	if err := l.fs.MkdirAll(clusterDir(cluster)); err != nil {
 		return err
 	}
 	return disk.WriteFile(l.fs, path.Join(clusterDir(cluster), manifestFile), b)

@@ -110,9 +110,8 @@ func (s *Segment) WordBlocks(hash uint32) ([]uint32, error) {
 }
 
 // MayHaveID says whether an event with this audit ID may be in the segment: seldom wrong, and never misses one.
-func (s *Segment) MayHaveID(auditID string) (bool, error) { return s.mayHave(hashID(auditID)) }
-
-func (s *Segment) mayHave(hash uint64) (bool, error) {
+func (s *Segment) MayHaveID(auditID string) (bool, error) {
+	hash := hashID(auditID)
 	var block [bloomBlock]byte
 	if err := s.readIndexAt(block[:], s.words+s.index.Words+bloomAt(hash, s.index.IDs)); err != nil {
 		return false, err
