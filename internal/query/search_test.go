@@ -146,3 +146,19 @@ func TestSearchEnds(t *testing.T) {
 		t.Errorf("got %+v, %+v", rows, cov)
 	}
 }
+
+func TestSpan(t *testing.T) {
+	for _, tt := range []struct{ sql, want string }{
+		{`"resource" IN ('pods', 'nodes', 'secrets')`, `"resource" >= 'nodes' AND "resource" <= 'secrets' AND `},
+		{`"verb" IN ('get', 'delete', 'list')`, ``},
+		{`"name" IN ('it''s', 'a'', ''b', '')`, `"name" >= '' AND "name" <= 'it''s' AND `},
+		{`("verb" IN ('get', 'list') OR "code" = 200)`, ``},
+		{`"verb" IN ('get', 'list') OR "code" IN (1, 2)`, ``},
+		{`"code" IN (1, 2)`, ``},
+		{`(NOT coalesce("verb" IN ('get', 'list'), false))`, ``},
+	} {
+		if got := span(tt.sql); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.sql, got, tt.want)
+		}
+	}
+}
