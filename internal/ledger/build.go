@@ -13,7 +13,7 @@ import (
 // Bounds of a row group and of a block. A block is what a search prunes by, and what its bodies are compressed in.
 const (
 	groupRows  = 32 << 10
-	groupBytes = 16 << 20
+	groupBytes = 32 << 20
 	blockRows  = 4 << 10
 	blockBytes = 1 << 20
 )
@@ -25,26 +25,29 @@ var wordColumns = []int{
 	cResponseStatus, cDecision, cReason, cAnnotations, cAuthenticationMetadata,
 }
 
-// builder writes rows as a segment. It reads each event's bytes once, in the segment's order.
+// builder writes rows as a segment, in the segment's order.
 type builder struct {
 	rows  *rows
-	event func(row int, buf []byte) ([]byte, error)
+	event reader
 	w     *parquet.Writer
 	index index
 
-	words    wordPairs
-	valueOf  [columnCount][][]uint32 // the words of a dictionary's values, made when first met
-	blockOf  [columnCount][]uint32   // the last block, plus one, that a value's words were added to
-	hashes   []uint32
-	raw, out []byte
+	words   wordPairs
+	valueOf [columnCount][][]uint32 // the words of a dictionary's values, made when first met
+	blockOf [columnCount][]uint32   // the last block, plus one, that a value's words were added to
+	hashes  []uint32
+	raw     []byte
 
 	// the row group being made
-	group               table // its columns, in the segment's order
-	bodies, surrounds   values
-	bounds              []int
-	groupSize, blockHas int
-	nextRow             int64 // the next group's first row in the segment
+	group             table // its columns, in the segment's order
+	bodies, surrounds values
+	bounds            []int
+	blockHas          int
+	nextRow           int64 // the next group's first row in the segment
 }
+
+// reader gives n bytes at off of a row's event, in buf or in memory of its own.
+type reader func(row int, off, n uint32, buf []byte) ([]byte, error)
 
 // values are the values of a column of large values, one after another.
 type values struct {
@@ -61,7 +64,7 @@ func (v *values) close(has bool) {
 }
 
 // build writes the rows to w and returns the index.
-func build(w *parquet.Writer, r *rows, event func(row int, buf []byte) ([]byte, error)) (*index, []byte, []byte, error) {
+func build(w *parquet.Writer, r *rows, event reader) (*index, []byte, []byte, error) {
 	b := &builder{rows: r, event: event, w: w}
 	b.index = index{Version: indexVersion, Writer: writerVersion, First: r.first, Last: r.first + uint64(r.n) - 1, Bytes: r.bytes}
 	b.bodies.b = make([]byte, 0, min(r.bytes, groupBytes)+blockBytes) // else growing it costs as much as filling it
@@ -108,7 +111,7 @@ func build(w *parquet.Writer, r *rows, event func(row int, buf []byte) ([]byte, 
 func (b *builder) collect(order []uint32) (int, error) {
 	b.bodies.reset()
 	b.surrounds.reset()
-	b.bounds, b.groupSize, b.blockHas = b.bounds[:0], 0, 0
+	b.bounds, b.blockHas = b.bounds[:0], 0
 	b.permute(order[:b.groupLen(order)])
 	order = order[:b.group.n]
 	blockFrom, n := 0, 0
@@ -152,7 +155,7 @@ func (b *builder) permute(order []uint32) {
 	g.dict = r.dict
 	for c, def := range Columns {
 		switch {
-		case c == cRow || c == cForm:
+		case c == cRow:
 			g.ints[c] = g.ints[c][:0]
 			for i := range order {
 				g.ints[c] = append(g.ints[c], from+int64(i))
@@ -175,26 +178,32 @@ func gather[T any](dst, from []T, order []uint32) []T {
 	return dst
 }
 
-// row takes the event of a row, the i-th of the group: whether the writer gives it back, and which words it has.
+// row takes the bodies of a row, the i-th of the group, what of its bytes the columns do not give back, and its words.
 func (b *builder) row(row, i int) error {
 	r := b.rows
 	ref := &r.refs[row]
-	raw, err := b.event(row, b.raw)
-	if err != nil {
-		return fmt.Errorf("position %d: %w", r.first+uint64(row), err)
+	b.blockHas += int(ref.Len)
+	form := b.group.ints[cForm][i]
+	from, to := ref.bodies()
+	if form == formSurround || form == formWhole {
+		from, to = 0, ref.Len
 	}
-	b.raw = raw[:0]
-	b.groupSize += len(raw)
-	b.blockHas += len(raw)
+	var raw []byte
+	if to > from {
+		var err error
+		if raw, err = b.event(row, from, to-from, b.raw); err != nil {
+			return fmt.Errorf("position %d: %w", r.first+uint64(row), err)
+		}
+		b.raw = raw[:0]
+	}
 	bodyFrom := len(b.bodies.b)
 	switch {
 	case ref.Extra != 0:
 		b.bodies.b = append(b.bodies.b, r.extra[ref.Extra-1]...)
 	case ref.Req[1] != 0 || ref.Resp[1] != 0:
-		b.bodies.b = appendBodies(b.bodies.b, raw[ref.Req[0]:][:ref.Req[1]], raw[ref.Resp[0]:][:ref.Resp[1]])
+		b.bodies.b = appendBodies(b.bodies.b, cut(raw, ref.Req, from), cut(raw, ref.Resp, from))
 	}
 	b.bodies.close(len(b.bodies.b) > bodyFrom)
-	form := b.form(ref, i, raw)
 	switch form {
 	case formWhole:
 		b.surrounds.b = append(b.surrounds.b, raw...)
@@ -202,7 +211,6 @@ func (b *builder) row(row, i int) error {
 		b.surrounds.b = cutBodies(b.surrounds.b, raw, ref.Req, ref.Resp)
 	}
 	b.surrounds.close(form == formWhole || form == formSurround)
-	b.group.ints[cForm][i] = form
 
 	for _, c := range wordColumns {
 		code := b.group.codes[c][i]
@@ -226,43 +234,12 @@ func (b *builder) row(row, i int) error {
 	return nil
 }
 
-// form finds how the event is given back: it is written from its columns, and compared.
-func (b *builder) form(ref *BodyRef, i int, raw []byte) int64 {
-	if ref.Extra != 0 {
-		return formWhole
+// cut is a piece of an event of which b begins at from.
+func cut(b []byte, piece [2]uint32, from uint32) []byte {
+	if piece[1] == 0 {
+		return nil
 	}
-	form := int64(formItem)
-	if len(raw) > len(lineHead) && string(raw[1:1+len(lineHead)]) == lineHead {
-		form = formLine
-	}
-	req, resp := raw[ref.Req[0]:][:ref.Req[1]], raw[ref.Resp[0]:][:ref.Resp[1]]
-	b.out = b.group.appendHead(b.out[:0], i, form)
-	rest, ok := bytes.CutPrefix(raw, b.out)
-	if ok && len(req) > 0 {
-		if rest, ok = bytes.CutPrefix(rest, requestName); ok {
-			rest, ok = cutSame(rest, req)
-		}
-	}
-	if ok && len(resp) > 0 {
-		if rest, ok = bytes.CutPrefix(rest, responseName); ok {
-			rest, ok = cutSame(rest, resp)
-		}
-	}
-	if ok {
-		b.out = b.group.appendTail(b.out[:0], i)
-		if bytes.Equal(rest, b.out) {
-			return form
-		}
-	}
-	return surroundForm(raw, ref.Req, ref.Resp)
-}
-
-// cutSame cuts body, which is a piece of the same memory, off b's front.
-func cutSame(b, body []byte) ([]byte, bool) {
-	if len(b) < len(body) || &b[0] != &body[0] {
-		return nil, false
-	}
-	return b[len(body):], true
+	return b[piece[0]-from:][:piece[1]]
 }
 
 // write writes the collected rows as a row group.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"hash/maphash"
+	"slices"
 	"strings"
 
 	"annals.dev/internal/format"
@@ -10,17 +11,14 @@ import (
 
 // identity says which event this is, in numbers that only this process knows how to make: key for (audit ID, stage), or for
 // the bytes where there is no audit ID; digest for the bytes, a leading kind and apiVersion set aside. The seeds are random,
-// so nobody can craft two events that seem the same.
+// so nobody can craft two events that seem the same; digests are only compared between events of one key.
 type identity struct {
-	key    uint64
-	digest [2]uint64
+	key, digest uint64
 }
 
-type identifier struct{ key, first, second maphash.Seed }
+type identifier struct{ key, digest maphash.Seed }
 
-func newIdentifier() identifier {
-	return identifier{maphash.MakeSeed(), maphash.MakeSeed(), maphash.MakeSeed()}
-}
+func newIdentifier() identifier { return identifier{maphash.MakeSeed(), maphash.MakeSeed()} }
 
 func (s *identifier) of(e *format.Event, scratch []byte) (identity, []byte) {
 	b := e.Bytes
@@ -29,9 +27,9 @@ func (s *identifier) of(e *format.Event, scratch []byte) (identity, []byte) {
 	} else if len(b) > 0 {
 		b = b[1:]
 	}
-	id := identity{digest: [2]uint64{maphash.Bytes(s.first, b), maphash.Bytes(s.second, b)}}
+	id := identity{digest: maphash.Bytes(s.digest, b)}
 	if len(e.View.AuditID) == 0 {
-		id.key = id.digest[0]
+		id.key = id.digest
 		return id, scratch
 	}
 	scratch = append(scratch[:0], e.View.AuditID...)
@@ -49,7 +47,7 @@ type known struct {
 type knownEntry struct {
 	key      uint64
 	position uint64
-	digest   [2]uint64
+	digest   uint64
 	server   uint32 // hash of the server's name
 	next     int32  // the next entry with this key, plus one; 0 is none
 }
@@ -57,6 +55,9 @@ type knownEntry struct {
 func newKnown() *known { return &known{at: make(map[uint64]int32)} }
 
 func (k *known) add(id identity, position uint64, server uint32) {
+	if len(k.entries) == cap(k.entries) {
+		k.entries = slices.Grow(k.entries, max(len(k.entries), 256))
+	}
 	k.entries = append(k.entries, knownEntry{id.key, position, id.digest, server, k.at[id.key]})
 	k.at[id.key] = int32(len(k.entries))
 }

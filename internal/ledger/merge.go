@@ -91,10 +91,7 @@ func (l *Ledger) merge(c *cluster, run []*Segment) error {
 	if err := l.sameTree(c, first, leaves); err != nil {
 		return err
 	}
-	merged, err := l.writeSegment(c.name, r, func(row int, _ []byte) ([]byte, error) {
-		ref := r.refs[row]
-		return arena[ref.Off : ref.Off+int64(ref.Len) : ref.Off+int64(ref.Len)], nil
-	})
+	merged, err := l.writeSegment(c.name, r, r.from(arena))
 	if err != nil {
 		return err
 	}
@@ -124,6 +121,14 @@ func (l *Ledger) merge(c *cluster, run []*Segment) error {
 		}
 		l.stats.Merges++
 	})
+}
+
+// from reads events that lie one after another in arena.
+func (r *rows) from(arena []byte) reader {
+	return func(row int, off, n uint32, _ []byte) ([]byte, error) {
+		at := r.refs[row].Off + int64(off)
+		return arena[at : at+int64(n) : at+int64(n)], nil
+	}
 }
 
 // leaf is the hash of the event's leaf in the tree.

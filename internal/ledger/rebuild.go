@@ -8,7 +8,7 @@ import (
 
 // An event's bytes are given back from its columns, by the one way in which kube-apiserver writes its fields. The form says
 // how. Rows that this writer would not give back byte for byte keep what surrounds their bodies as it came; which they are is
-// found by writing each row and comparing, when it is sealed. The writer is frozen: segments name its version, and another
+// found by writing each row and comparing, when it comes. The writer is frozen: segments name its version, and another
 // writer gets another version.
 const writerVersion = 1
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 
@@ -63,6 +64,9 @@ type arrival struct {
 
 // add appends an event. In memory positions follow one another; a merge takes them in the order of its segments.
 func (r *rows) add(e *format.Event, a arrival) {
+	if r.n == cap(r.refs) {
+		r.grow()
+	}
 	v := &e.View
 	valid := utf8.Valid(e.Bytes) && e.Dialect == format.V1
 	num := func(column int, x int64) { r.ints[column] = append(r.ints[column], x) }
@@ -166,7 +170,54 @@ func (r *rows) add(e *format.Event, a arrival) {
 			r.dict[i] = d.values
 		}
 	}
+	num(cForm, r.form(&ref, r.n, e.Bytes))
 	r.n++
+}
+
+// grow makes room for as many rows again. Go's own growth, by a quarter, would copy each value five times.
+func (r *rows) grow() {
+	n := max(r.n, 256)
+	for c, def := range Columns {
+		switch def.Kind {
+		case Int64, Timestamp:
+			r.ints[c] = slices.Grow(r.ints[c], n)
+		case String:
+			r.codes[c] = slices.Grow(r.codes[c], n)
+		}
+	}
+	r.hi, r.lo, r.refs, r.leaves = slices.Grow(r.hi, n), slices.Grow(r.lo, n), slices.Grow(r.refs, n), slices.Grow(r.leaves, n)
+}
+
+// form finds how the event of a row is given back: it is written from the row's columns, and compared.
+func (r *rows) form(ref *BodyRef, row int, raw []byte) int64 {
+	if ref.Extra != 0 {
+		return formWhole
+	}
+	form := int64(formItem)
+	if len(raw) > len(lineHead) && string(raw[1:1+len(lineHead)]) == lineHead {
+		form = formLine
+	}
+	r.scratch = r.appendHead(r.scratch[:0], row, form)
+	rest, ok := bytes.CutPrefix(raw, r.scratch)
+	for _, body := range [...]struct {
+		name []byte
+		at   [2]uint32
+	}{{requestName, ref.Req}, {responseName, ref.Resp}} {
+		if ok && body.at[1] > 0 {
+			rest, ok = bytes.CutPrefix(rest, body.name)
+			ok = ok && len(raw)-len(rest) == int(body.at[0])
+			if ok {
+				rest = rest[body.at[1]:]
+			}
+		}
+	}
+	if ok {
+		r.scratch = r.appendTail(r.scratch[:0], row)
+		if bytes.Equal(rest, r.scratch) {
+			return form
+		}
+	}
+	return surroundForm(raw, ref.Req, ref.Resp)
 }
 
 var replacement = []byte("\uFFFD")

@@ -77,8 +77,8 @@ func (l *Ledger) sealCluster(name string) error {
 		files := logFiles{log: l.log, open: make(map[uint32]*wal.Handle)}
 		defer files.release()
 		var err error
-		s, err = l.writeSegment(name, fz.rows, func(row int, buf []byte) ([]byte, error) {
-			return files.read(fz.rows.refs[row], buf)
+		s, err = l.writeSegment(name, fz.rows, func(row int, off, n uint32, buf []byte) ([]byte, error) {
+			return files.read(fz.rows.refs[row], off, n, buf)
 		})
 		if err != nil {
 			return err
@@ -170,7 +170,7 @@ func (l *Ledger) remove(name string) error {
 }
 
 // writeSegment writes the two files of a segment, durably.
-func (l *Ledger) writeSegment(cluster string, r *rows, event func(row int, buf []byte) ([]byte, error)) (*Segment, error) {
+func (l *Ledger) writeSegment(cluster string, r *rows, event reader) (*Segment, error) {
 	name := segmentName(cluster, r.first, r.first+uint64(r.n)-1)
 	if err := l.fs.MkdirAll(path.Dir(name)); err != nil {
 		return nil, err
@@ -279,7 +279,8 @@ type logFiles struct {
 	open map[uint32]*wal.Handle
 }
 
-func (f *logFiles) read(ref BodyRef, buf []byte) ([]byte, error) {
+// read reads n bytes at off of an event.
+func (f *logFiles) read(ref BodyRef, off, n uint32, buf []byte) ([]byte, error) {
 	h := f.open[ref.File]
 	if h == nil {
 		var err error
@@ -288,12 +289,12 @@ func (f *logFiles) read(ref BodyRef, buf []byte) ([]byte, error) {
 		}
 		f.open[ref.File] = h
 	}
-	if cap(buf) < int(ref.Len) {
-		buf = make([]byte, max(64<<10, int(ref.Len)))
+	if cap(buf) < int(n) {
+		buf = make([]byte, max(64<<10, int(n)))
 	}
-	buf = buf[:ref.Len]
-	if _, err := h.ReadAt(buf, ref.Off); err != nil {
-		return nil, fmt.Errorf("file %d of the log at byte %d: %w", ref.File, ref.Off, err)
+	buf = buf[:n]
+	if _, err := h.ReadAt(buf, ref.Off+int64(off)); err != nil {
+		return nil, fmt.Errorf("file %d of the log at byte %d: %w", ref.File, ref.Off+int64(off), err)
 	}
 	return buf, nil
 }

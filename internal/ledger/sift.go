@@ -29,7 +29,7 @@ func (h *Hot) ReadIf(ctx context.Context, rows []int, keep func(raw []byte) bool
 			return err
 		}
 		if format.Dialect(h.Cols[cDialect].I64[row]) == format.V1 {
-			raw, err := h.snapshot.files.read(h.Refs[row], buf)
+			raw, err := h.snapshot.files.read(h.Refs[row], 0, h.Refs[row].Len, buf)
 			if err != nil {
 				return err
 			}

@@ -59,6 +59,17 @@ type BodyRef struct {
 	Extra     uint32    // not 0: the bodies do not stand in the log as such (another dialect, bytes that are no UTF-8); the column's value is Hot.Extra[Extra-1]
 }
 
+// bodies is the part of the event that holds both bodies.
+func (b *BodyRef) bodies() (from, to uint32) {
+	if b.Req[1] == 0 {
+		return b.Resp[0], b.Resp[0] + b.Resp[1]
+	}
+	if b.Resp[1] == 0 {
+		return b.Req[0], b.Req[0] + b.Req[1]
+	}
+	return min(b.Req[0], b.Resp[0]), max(b.Req[0]+b.Req[1], b.Resp[0]+b.Resp[1])
+}
+
 // Snapshot takes the named clusters, all if none is named, without reading anything. Clusters that do not exist are not in it.
 func (l *Ledger) Snapshot(clusters ...string) *Snapshot {
 	s := &Snapshot{ledger: l, files: logFiles{log: l.log, open: make(map[uint32]*wal.Handle)}}
@@ -101,7 +112,6 @@ func (s *Snapshot) view(c *cluster, r *rows) *Hot {
 			h.Cols[i].Refs = r.refs
 		}
 	}
-	h.Cols[cForm].I64 = nil
 	for _, f := range s.ledger.log.Files() { // held so that their descriptors outlive a seal
 		if _, ok := s.files.open[f.File]; !ok {
 			if handle, err := s.ledger.log.Handle(f.File); err == nil {
@@ -140,7 +150,7 @@ func (h *Hot) Read(ctx context.Context, rows []int, f func(row int, e *Stored) e
 		if row < 0 || row >= h.N {
 			return fmt.Errorf("there is no row %d among %d in memory", row, h.N)
 		}
-		raw, err := h.snapshot.files.read(h.Refs[row], buf)
+		raw, err := h.snapshot.files.read(h.Refs[row], 0, h.Refs[row].Len, buf)
 		if err != nil {
 			return err
 		}

@@ -251,10 +251,7 @@ func (c *verifyCluster) derived(s *Segment, base string, r *rows, arena []byte) 
 	if err != nil {
 		return err
 	}
-	x, words, ids, err := build(w, r, func(row int, _ []byte) ([]byte, error) {
-		ref := r.refs[row]
-		return arena[ref.Off : ref.Off+int64(ref.Len) : ref.Off+int64(ref.Len)], nil
-	})
+	x, words, ids, err := build(w, r, r.from(arena))
 	if err != nil {
 		return err
 	}
