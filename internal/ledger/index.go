@@ -38,6 +38,7 @@ type indexGroup struct {
 const (
 	indexVersion = 1
 	indexMagic   = "annals index 1\n\n"
+	maxGroupRows = 1 << 20 // what a reader has to make room for at most
 )
 
 var errIndex = errors.New("the index cannot be read")
@@ -116,7 +117,7 @@ func readIndex(r io.ReaderAt, size int64) (x *index, words int64, err error) {
 func (x *index) check(sections int64) error {
 	rows := 0
 	for _, g := range x.Groups {
-		if g.Rows <= 0 || len(g.Pages) != columnCount {
+		if g.Rows <= 0 || g.Rows > maxGroupRows || len(g.Pages) != columnCount {
 			return fmt.Errorf("%w: a row group of %d rows and %d columns", errIndex, g.Rows, len(g.Pages))
 		}
 		for _, pages := range g.Pages {
@@ -134,7 +135,7 @@ func (x *index) check(sections int64) error {
 	}
 	blocks := 0
 	for _, n := range x.Blocks {
-		if n <= 0 {
+		if n <= 0 || n > rows-blocks {
 			return fmt.Errorf("%w: a block of %d rows", errIndex, n)
 		}
 		blocks += n

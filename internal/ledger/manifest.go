@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"path"
 	"strconv"
 	"strings"
@@ -120,7 +121,27 @@ func parseManifest(text, origin string) (*manifest, error) {
 			return nil, fmt.Errorf("line %q: %w", line, err)
 		}
 	}
-	return m, nil
+	return m, m.check()
+}
+
+// check holds what a manifest says together, so that nothing after it can run out of bounds.
+func (m *manifest) check() error {
+	size := m.sealed.size
+	if edge, whole := bits.OnesCount64(size), int(size/tileWidth%tileWidth); len(m.sealed.hashes) != edge || len(m.whole) != whole {
+		return fmt.Errorf("%d positions make an edge of %d hashes and %d whole subtrees, not of %d and %d", size, edge, whole, len(m.sealed.hashes), len(m.whole))
+	}
+	next := uint64(0)
+	for _, s := range m.segments {
+		first, last, err := runOf(s.name)
+		if err != nil || first != next || last < first || s.name != runName(first, last) {
+			return fmt.Errorf("segment %q follows, where position %d belongs", s.name, next)
+		}
+		next = last + 1
+	}
+	if next != size {
+		return fmt.Errorf("segments of %d positions, and a size of %d", next, size)
+	}
+	return nil
 }
 
 func parseHashes(words []string) (hashes []tlog.Hash, err error) {
@@ -139,9 +160,10 @@ func (f *fileInfo) parse(size, sum string) (err error) {
 		return err
 	}
 	b, err := base64.StdEncoding.DecodeString(sum)
-	if err == nil && copy(f.sum[:], b) != len(f.sum) {
-		err = fmt.Errorf("a SHA-256 of %d bytes", len(b))
+	if err == nil && (len(b) != len(f.sum) || f.size < 0) {
+		err = fmt.Errorf("a SHA-256 of %d bytes, a size of %d", len(b), f.size)
 	}
+	copy(f.sum[:], b)
 	return err
 }
 

@@ -40,8 +40,10 @@ const (
 )
 
 func segmentName(cluster string, first, last uint64) string {
-	return path.Join(clusterDir(cluster), "segments", fmt.Sprintf("%016d-%016d", first, last))
+	return path.Join(clusterDir(cluster), "segments", runName(first, last))
 }
+
+func runName(first, last uint64) string { return fmt.Sprintf("%016d-%016d", first, last) }
 
 // openSegment reads the index of a segment.
 func openSegment(d disk.FS, root, cluster, name string) (*Segment, error) {

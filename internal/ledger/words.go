@@ -163,11 +163,11 @@ func (d *decoder) blockList(wanted bool, blocks int) (list []uint32, err error) 
 	}
 	at := uint64(0)
 	for range x >> 1 {
-		from := at + d.uvarint()
-		n := d.uvarint()
-		if d.bad || from > uint64(blocks) || n > uint64(blocks)-from {
+		gap, n := d.uvarint(), d.uvarint()
+		if room := uint64(blocks) - at; d.bad || gap > room || n > room-gap {
 			return nil, errIndex
 		}
+		from := at + gap
 		at = from + n
 		for k := from; wanted && k < at; k++ {
 			list = append(list, uint32(k))
