@@ -22,12 +22,14 @@ func newIdentifier() identifier { return identifier{maphash.MakeSeed(), maphash.
 
 func (s *identifier) of(e *format.Event, scratch []byte) (identity, []byte) {
 	b := e.Bytes
+	var id identity
 	if p := 1 + len(lineHead); len(b) > p && b[0] == '{' && string(b[1:p]) == lineHead {
-		b = b[p:]
-	} else if len(b) > 0 {
-		b = b[1:]
+		id.digest = maphash.Bytes(s.digest, b[p:])
+	} else if len(b) > 0 && b[0] == '{' {
+		id.digest = maphash.Bytes(s.digest, b[1:])
+	} else {
+		id.digest = ^maphash.Bytes(s.digest, b) // no JSON object: "{x" and "x" are not the same
 	}
-	id := identity{digest: maphash.Bytes(s.digest, b)}
 	if len(e.View.AuditID) == 0 {
 		id.key = id.digest
 		return id, scratch
