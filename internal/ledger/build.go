@@ -3,14 +3,17 @@ package ledger
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"annals.dev/internal/match"
 	"annals.dev/internal/parquet"
 )
 
-// Bounds of a row group and of a block. A block is what a search prunes by, and what its bodies are compressed in.
+// Bounds of a row group and of a block. A block is what a search prunes by, and what its bodies are compressed in. They belong to
+// writerVersion, as the order of the rows does: verify seals events again and compares.
 const (
 	groupRows  = 32 << 10
 	groupBytes = 32 << 20
@@ -43,7 +46,9 @@ type builder struct {
 	bodies, surrounds values
 	bounds            []int
 	blockHas          int
-	nextRow           int64 // the next group's first row in the segment
+	lastFrom          int    // where the last row's bodies begin,
+	lastBlock         uint32 // and its block plus one
+	nextRow           int64  // the next group's first row in the segment
 }
 
 // reader gives n bytes at off of a row's event, in buf or in memory of its own.
@@ -110,6 +115,7 @@ func build(w *parquet.Writer, r *rows, event reader) (*index, []byte, []byte, er
 // collect takes rows into the next row group: bodies, surrounds, forms, words. It returns how many.
 func (b *builder) collect(order []uint32) (int, error) {
 	b.bodies.reset()
+	b.lastBlock = 0
 	b.surrounds.reset()
 	b.bounds, b.blockHas = b.bounds[:0], 0
 	b.permute(order[:b.groupLen(order)])
@@ -227,11 +233,59 @@ func (b *builder) row(row, i int) error {
 			b.words.add(h)
 		}
 	}
-	b.hashes = match.AppendWords(b.hashes[:0], b.bodies.b[bodyFrom:])
+	b.hashes = match.AppendWords(b.hashes[:0], b.fresh(bodyFrom))
 	for _, h := range b.hashes {
 		b.words.add(h)
 	}
 	return nil
+}
+
+// fresh is the part of the last row's bodies, which begin at from, whose words may be new to the block: versions of an object lie
+// one after another, and begin and end alike. It is cut behind a comma, where no word and no escape goes on.
+func (b *builder) fresh(from int) []byte {
+	body := b.bodies.b[from:]
+	lastFrom, lastBlock := b.lastFrom, b.lastBlock
+	b.lastFrom, b.lastBlock = from, b.words.block+1
+	if lastBlock != b.words.block+1 {
+		return body
+	}
+	before := b.bodies.b[lastFrom:from]
+	n := commonPrefix(before, body)
+	start := bytes.LastIndexByte(body[:n], ',') + 1
+	before, body = before[start:], body[start:]
+	end := len(body) - commonSuffix(before, body)
+	if i := bytes.IndexByte(body[end:], ','); i >= 0 {
+		body = body[:end+i]
+	}
+	return body
+}
+
+func commonPrefix(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
+			return i + bits.TrailingZeros64(x)/8
+		}
+	}
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+func commonSuffix(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		if x := binary.LittleEndian.Uint64(a[len(a)-i-8:]) ^ binary.LittleEndian.Uint64(b[len(b)-i-8:]); x != 0 {
+			return i + bits.LeadingZeros64(x)/8
+		}
+	}
+	for i < n && a[len(a)-1-i] == b[len(b)-1-i] {
+		i++
+	}
+	return i
 }
 
 // cut is a piece of an event of which b begins at from.

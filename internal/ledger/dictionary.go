@@ -18,6 +18,7 @@ type dictionary struct {
 		hash uint64
 		code uint32
 	}
+	last  uint32 // the code given last: events come in runs that are alike
 	block []byte // values are copied into blocks
 }
 
@@ -27,6 +28,14 @@ func (d *dictionary) code(v []byte) uint32 {
 	if v == nil {
 		return 0
 	}
+	if d.last != 0 && bytes.Equal(d.values[d.last-1], v) {
+		return d.last
+	}
+	d.last = d.find(v)
+	return d.last
+}
+
+func (d *dictionary) find(v []byte) uint32 {
 	h := quickHash(v)
 	slot := &d.cache[h>>20%uint64(len(d.cache))]
 	if slot.hash == h && slot.code != 0 && bytes.Equal(d.values[slot.code-1], v) {
