@@ -330,3 +330,25 @@ func TestEscapedAuditID(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// The largest event there may be, of the kind that grows most when it becomes columns, is sealed and comes back; a larger one
+// is refused.
+func TestLargestEvent(t *testing.T) {
+	const head, tail = `{"requestURI":"`, `"}`
+	b := append([]byte(head), bytes.Repeat([]byte("\xffa"), (format.MaxRecord-len(head)-len(tail))/2)...)
+	b = append(b, tail...)
+	b = append(b, bytes.Repeat([]byte(" "), format.MaxRecord-len(b))...)
+	l, _ := newLedger(t, Options{})
+	if _, err := l.Append(t.Context(), batch(t, "import/a", [][]byte{b, lines(t)[0]})); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, l); len(got) != 2 || !bytes.Equal(got[0], b) {
+		t.Error("it is another now")
+	}
+	if _, err := l.Append(t.Context(), batch(t, "import/a", [][]byte{append(b, ' ')})); err == nil {
+		t.Error("a larger one was taken")
+	}
+}

@@ -118,6 +118,9 @@ func (l *Ledger) prepare(j *job) error {
 	var scratch []byte
 	for i := range j.batch.Events {
 		e, p := &j.batch.Events[i], &j.events[i]
+		if len(e.Bytes) > format.MaxRecord { // what is larger might not fit a page when it is sealed
+			return fmt.Errorf("an event has %d bytes at most, this one %d", format.MaxRecord, len(e.Bytes))
+		}
 		j.bytes += int64(len(e.Bytes))
 		p.sum = sha256.Sum256(e.Bytes)
 		p.id, scratch = l.ids.of(e, scratch)
