@@ -198,7 +198,7 @@ func sealsWell(t *testing.T, events []format.Event) {
 		t.Fatal(err)
 	}
 	for g := range s.index.Groups {
-		table, err := s.group(&memory{b: file}, g)
+		table, err := s.group(new(parquet.Memory), &memory{b: file}, g)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +210,7 @@ func sealsWell(t *testing.T, events []format.Event) {
 			}
 		}
 		for _, p := range s.index.Groups[g].Pages[cBodies] {
-			values, err := parquet.Bytes(&memory{b: file}, p)
+			values, err := new(parquet.Memory).Bytes(&memory{b: file}, p)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"annals.dev/internal/format"
+	"annals.dev/internal/parquet"
 )
 
 // Proof shows to somebody who has only the ledger's public key that an event is in it, where and when it came, and that its bytes
@@ -169,8 +170,10 @@ func (s *Segment) rowsOf(from, to uint64) ([]int, error) {
 	}
 	defer f.Close()
 	var rows []int
+	var m parquet.Memory
 	for g, first := range s.groups() {
-		positions, err := s.ints(f, g, cPosition)
+		m.Reset()
+		positions, err := s.ints(&m, f, g, cPosition)
 		if err != nil {
 			return nil, s.damaged(err)
 		}

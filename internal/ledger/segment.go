@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"sort"
+	"sync"
 
 	"annals.dev/internal/disk"
 	"annals.dev/internal/format"
@@ -141,14 +142,16 @@ func (s *Segment) FindID(ctx context.Context, auditID string) ([]int, error) {
 	}
 	defer f.Close()
 	var found []int
+	var m parquet.Memory
 	hi, lo, isUUID := parseUUID(stringBytes(auditID))
 	for g, from := range s.groups() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		pages := s.index.Groups[g].Pages
+		m.Reset()
 		if isUUID {
-			his, los, err := parquet.UUIDs(f, pages[cAuditID])
+			his, los, err := m.UUIDs(f, pages[cAuditID])
 			if err != nil {
 				return nil, s.damaged(err)
 			}
@@ -159,7 +162,7 @@ func (s *Segment) FindID(ctx context.Context, auditID string) ([]int, error) {
 			}
 			continue
 		}
-		dict, codes, err := parquet.Strings(f, pages[cAuditIDText])
+		dict, codes, err := m.Strings(f, pages[cAuditIDText])
 		if err != nil {
 			return nil, s.damaged(err)
 		}
@@ -225,8 +228,24 @@ func (s *Segment) Read(ctx context.Context, rows []int, f func(row int, e *Store
 
 // reading is what Read uses again for each event.
 type reading struct {
-	event   Stored
-	scratch []byte
+	event                    Stored
+	scratch, raw             []byte
+	group, bodies, surrounds parquet.Memory
+}
+
+// readings are at rest. Memory above the bound is not kept.
+var readings = sync.Pool{New: func() any { return new(reading) }}
+
+const keepReading = 64 << 20
+
+func (r *reading) rest() {
+	for _, m := range []*parquet.Memory{&r.group, &r.bodies, &r.surrounds} {
+		m.Reset()
+	}
+	r.event = Stored{}
+	if r.group.Size()+r.bodies.Size()+r.surrounds.Size()+cap(r.raw)+cap(r.scratch) <= keepReading {
+		readings.Put(r)
+	}
 }
 
 // stored fills the event from a row and its bytes.
@@ -245,8 +264,8 @@ func (s *Segment) read(ctx context.Context, rows []int, f func(t *table, i, row 
 		return err
 	}
 	defer file.Close()
-	var raw []byte
-	var scratch reading
+	scratch := readings.Get().(*reading)
+	defer scratch.rest()
 	for len(rows) > 0 {
 		g := sort.SearchInts(s.groupEnd, rows[0]+1)
 		if g == len(s.groupEnd) {
@@ -257,11 +276,13 @@ func (s *Segment) read(ctx context.Context, rows []int, f func(t *table, i, row 
 			from = s.groupEnd[g-1]
 		}
 		n := sort.SearchInts(rows, s.groupEnd[g])
-		t, err := s.group(file, g)
+		scratch.group.Reset()
+		t, err := s.group(&scratch.group, file, g)
 		if err != nil {
 			return s.damaged(err)
 		}
-		bodies, surrounds := paged{pages: s.index.Groups[g].Pages[cBodies]}, paged{pages: s.index.Groups[g].Pages[cSurround]}
+		bodies := paged{memory: &scratch.bodies, pages: s.index.Groups[g].Pages[cBodies]}
+		surrounds := paged{memory: &scratch.surrounds, pages: s.index.Groups[g].Pages[cSurround]}
 		for _, row := range rows[:n] {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -279,10 +300,10 @@ func (s *Segment) read(ctx context.Context, rows []int, f func(t *table, i, row 
 				}
 			}
 			request, response := splitBodies(body)
-			if raw, err = t.appendEvent(raw[:0], i, form, surround, request, response); err != nil {
+			if scratch.raw, err = t.appendEvent(scratch.raw[:0], i, form, surround, request, response); err != nil {
 				return s.damaged(err)
 			}
-			if err := f(t, i, row, raw, &scratch); err != nil {
+			if err := f(t, i, row, scratch.raw, scratch); err != nil {
 				return err
 			}
 		}
@@ -291,23 +312,23 @@ func (s *Segment) read(ctx context.Context, rows []int, f func(t *table, i, row 
 	return nil
 }
 
-func (s *Segment) ints(f disk.File, g, column int) ([]int64, error) {
-	return parquet.Ints(f, s.index.Groups[g].Pages[column], Columns[column].Optional)
+func (s *Segment) ints(m *parquet.Memory, f disk.File, g, column int) ([]int64, error) {
+	return m.Ints(f, s.index.Groups[g].Pages[column], Columns[column].Optional)
 }
 
-// group reads the columns of a row group, bodies and surrounds aside.
-func (s *Segment) group(f disk.File, g int) (*table, error) {
+// group reads the columns of a row group, bodies and surrounds aside, into m.
+func (s *Segment) group(m *parquet.Memory, f disk.File, g int) (*table, error) {
 	t := &table{n: s.index.Groups[g].Rows}
 	for c, def := range Columns {
 		pages := s.index.Groups[g].Pages[c]
 		var err error
 		switch def.Kind {
 		case Int64, Timestamp:
-			t.ints[c], err = s.ints(f, g, c)
+			t.ints[c], err = s.ints(m, f, g, c)
 		case UUID:
-			t.hi, t.lo, err = parquet.UUIDs(f, pages)
+			t.hi, t.lo, err = m.UUIDs(f, pages)
 		case String:
-			t.dict[c], t.codes[c], err = parquet.Strings(f, pages)
+			t.dict[c], t.codes[c], err = m.Strings(f, pages)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", def.Name, err)
@@ -318,6 +339,7 @@ func (s *Segment) group(f disk.File, g int) (*table, error) {
 
 // paged is a column of large values, read a page at a time, in order.
 type paged struct {
+	memory *parquet.Memory // this column's alone: it holds the page read last
 	pages  []parquet.Page
 	from   int // the first row of pages[0]
 	values [][]byte
@@ -332,7 +354,8 @@ func (p *paged) value(f disk.File, row int) ([]byte, error) {
 		return nil, fmt.Errorf("row %d lies behind the last page", row)
 	}
 	if p.values == nil {
-		v, err := parquet.Bytes(f, p.pages[0])
+		p.memory.Reset()
+		v, err := p.memory.Bytes(f, p.pages[0])
 		if err != nil {
 			return nil, err
 		}

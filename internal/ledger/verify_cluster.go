@@ -278,11 +278,11 @@ func (c *verifyCluster) derived(s *Segment, base string, r *rows, arena []byte) 
 	// Another version of the compressor may write other bytes: then value by value.
 	other := &Segment{cluster: c.name, name: base, index: x}
 	for g := range s.index.Groups {
-		was, err := s.group(&memory{b: columns}, g)
+		was, err := s.group(new(parquet.Memory), &memory{b: columns}, g)
 		if err != nil {
 			return s.damaged(err)
 		}
-		is, err := other.group(again, g)
+		is, err := other.group(new(parquet.Memory), again, g)
 		if err != nil {
 			return err
 		}

@@ -120,22 +120,23 @@ func TestRoundTrip(t *testing.T) {
 			}
 			var got table
 			f := bytes.NewReader(file)
+			var m Memory
 			for _, g := range groups {
 				ints := func(k int) []int64 {
-					v, err := Ints(f, g.Chunks[k].Pages, columns[k].Optional)
+					v, err := m.Ints(f, g.Chunks[k].Pages, columns[k].Optional)
 					if err != nil {
 						t.Fatal(columns[k].Name, err)
 					}
 					return v
 				}
 				got.n, got.maybe, got.t = append(got.n, ints(0)...), append(got.maybe, ints(1)...), append(got.t, ints(2)...)
-				hi, lo, err := UUIDs(f, g.Chunks[3].Pages)
+				hi, lo, err := m.UUIDs(f, g.Chunks[3].Pages)
 				if err != nil {
 					t.Fatal(err)
 				}
 				got.hi, got.lo = append(got.hi, hi...), append(got.lo, lo...)
 				for k, into := range map[int]*[]string{4: &got.s, 5: &got.u} {
-					dict, codes, err := Strings(f, g.Chunks[k].Pages)
+					dict, codes, err := m.Strings(f, g.Chunks[k].Pages)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -149,7 +150,7 @@ func TestRoundTrip(t *testing.T) {
 				}
 				for k, into := range map[int]*[][]byte{6: &got.body, 7: &got.blob} {
 					for _, p := range g.Chunks[k].Pages {
-						v, err := Bytes(f, p)
+						v, err := m.Bytes(f, p)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -205,10 +206,11 @@ func TestOtherReader(t *testing.T) {
 }
 
 func FuzzPages(f *testing.F) {
+	var m Memory
 	file, groups := random(rand.New(rand.NewPCG(5, 6)), 200).write(f, 200)
 	for k := range columns {
 		for _, p := range groups[0].Chunks[k].Pages {
-			b, err := raw(bytes.NewReader(file), p)
+			b, err := m.raw(bytes.NewReader(file), p)
 			if err != nil {
 				f.Fatal(err)
 			}
@@ -216,10 +218,11 @@ func FuzzPages(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte, rows uint16) {
-		split(b, int(rows), true)
+		var m Memory
+		m.split(b, int(rows), true)
 		decodeDelta(nil, b, int(rows))
 		decodeHybrid(nil, b, int(rows), 7)
-		byteValues(Page{Rows: uint32(rows)}, b)
-		dictionaryCodes(b, int(rows), 10)
+		m.byteValues(Page{Rows: uint32(rows)}, b)
+		m.dictionaryCodes(b, int(rows), 10)
 	})
 }

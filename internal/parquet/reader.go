@@ -18,11 +18,14 @@ var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 })
 
 // raw reads and unpacks a page.
-func raw(r io.ReaderAt, p Page) ([]byte, error) {
+func (m *Memory) raw(r io.ReaderAt, p Page) ([]byte, error) {
 	if p.Raw > maxPage || p.Len > maxPage {
 		return nil, fmt.Errorf("parquet: page at %d: %d bytes unpacked, more than %d", p.Off, max(p.Raw, p.Len), maxPage)
 	}
-	packed := make([]byte, p.Len)
+	if cap(m.packed) < int(p.Len) {
+		m.packed = make([]byte, p.Len+p.Len/2)
+	}
+	packed := m.packed[:p.Len]
 	if _, err := r.ReadAt(packed, p.Off); err != nil {
 		return nil, fmt.Errorf("parquet: page at %d: %w", p.Off, err)
 	}
@@ -30,7 +33,7 @@ func raw(r io.ReaderAt, p Page) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parquet: zstd: %w", err)
 	}
-	b, err := d.DecodeAll(packed, make([]byte, 0, p.Raw))
+	b, err := d.DecodeAll(packed, take(&m.bytes, int(p.Raw))[:0])
 	if err != nil {
 		return nil, fmt.Errorf("parquet: page at %d: %w", p.Off, err)
 	}
@@ -41,7 +44,7 @@ func raw(r io.ReaderAt, p Page) ([]byte, error) {
 }
 
 // split takes the definition levels of a page off its front: present is nil when every value is there.
-func split(b []byte, rows int, optional bool) (present []uint32, n int, rest []byte, err error) {
+func (m *Memory) split(b []byte, rows int, optional bool) (present []uint32, n int, rest []byte, err error) {
 	if !optional {
 		return nil, rows, b, nil
 	}
@@ -52,7 +55,7 @@ func split(b []byte, rows int, optional bool) (present []uint32, n int, rest []b
 	if uint64(size) > uint64(len(b)-4) {
 		return nil, 0, nil, errShort
 	}
-	present, err = decodeHybrid(make([]uint32, 0, rows), b[4:4+size], rows, 1)
+	present, err = decodeHybrid(take(&m.codes, rows)[:0], b[4:4+size], rows, 1)
 	if err != nil {
 		return nil, 0, nil, err
 	}
@@ -66,9 +69,9 @@ func split(b []byte, rows int, optional bool) (present []uint32, n int, rest []b
 }
 
 // pages gives a chunk's dictionary page, if it has one, and its single data page, both unpacked.
-func pages(r io.ReaderAt, c []Page) (dict []byte, entries int, data []byte, p Page, err error) {
+func (m *Memory) pages(r io.ReaderAt, c []Page) (dict []byte, entries int, data []byte, p Page, err error) {
 	if len(c) == 2 && c[0].Dictionary {
-		if dict, err = raw(r, c[0]); err != nil {
+		if dict, err = m.raw(r, c[0]); err != nil {
 			return
 		}
 		entries = int(c[0].Rows)
@@ -79,7 +82,7 @@ func pages(r io.ReaderAt, c []Page) (dict []byte, entries int, data []byte, p Pa
 		return
 	}
 	p = c[0]
-	data, err = raw(r, p)
+	data, err = m.raw(r, p)
 	return
 }
 
@@ -91,30 +94,30 @@ func at(p Page, err error) error {
 }
 
 // Ints reads an Int64 or Timestamp chunk.
-func Ints(r io.ReaderAt, c []Page, optional bool) ([]int64, error) {
-	dict, entries, data, p, err := pages(r, c)
+func (m *Memory) Ints(r io.ReaderAt, c []Page, optional bool) ([]int64, error) {
+	dict, entries, data, p, err := m.pages(r, c)
 	if err != nil {
 		return nil, err
 	}
 	rows := int(p.Rows)
-	present, n, data, err := split(data, rows, optional)
+	present, n, data, err := m.split(data, rows, optional)
 	if err != nil {
 		return nil, at(p, err)
 	}
 	var v []int64
 	if p.Encoding == rleDictionary {
-		codes, err := dictionaryCodes(data, n, entries)
+		codes, err := m.dictionaryCodes(data, n, entries)
 		if err != nil {
 			return nil, at(p, err)
 		}
 		if len(dict) != entries*8 {
 			return nil, at(p, errShort)
 		}
-		v = make([]int64, n, rows)
+		v = take(&m.ints, rows)[:n]
 		for i, k := range codes {
 			v[i] = int64(binary.LittleEndian.Uint64(dict[k*8:]))
 		}
-	} else if v, _, err = decodeDelta(make([]int64, 0, rows), data, n); err != nil {
+	} else if v, _, err = decodeDelta(take(&m.ints, rows)[:0], data, n); err != nil {
 		return nil, at(p, err)
 	}
 	if len(v) != n {
@@ -135,14 +138,14 @@ func Ints(r io.ReaderAt, c []Page, optional bool) ([]int64, error) {
 	return v, nil
 }
 
-func dictionaryCodes(data []byte, n, entries int) ([]uint32, error) {
+func (m *Memory) dictionaryCodes(data []byte, n, entries int) ([]uint32, error) {
 	if len(data) == 0 {
 		if n == 0 {
 			return nil, nil
 		}
 		return nil, errShort
 	}
-	codes, err := decodeHybrid(make([]uint32, 0, n), data[1:], n, int(data[0]))
+	codes, err := decodeHybrid(take(&m.codes, n)[:0], data[1:], n, int(data[0]))
 	if err != nil {
 		return nil, err
 	}
@@ -155,20 +158,20 @@ func dictionaryCodes(data []byte, n, entries int) ([]uint32, error) {
 }
 
 // UUIDs reads a UUID chunk; null is 0, 0.
-func UUIDs(r io.ReaderAt, c []Page) (hi, lo []uint64, err error) {
-	_, _, data, p, err := pages(r, c)
+func (m *Memory) UUIDs(r io.ReaderAt, c []Page) (hi, lo []uint64, err error) {
+	_, _, data, p, err := m.pages(r, c)
 	if err != nil {
 		return nil, nil, err
 	}
 	rows := int(p.Rows)
-	present, n, data, err := split(data, rows, true)
+	present, n, data, err := m.split(data, rows, true)
 	if err != nil || len(data) != n*16 {
 		if err == nil {
 			err = errShort
 		}
 		return nil, nil, at(p, err)
 	}
-	hi, lo = make([]uint64, rows), make([]uint64, rows)
+	hi, lo = take(&m.halves, rows), take(&m.halves, rows)
 	for i := range rows {
 		if present != nil && present[i] == 0 {
 			continue
@@ -180,17 +183,18 @@ func UUIDs(r io.ReaderAt, c []Page) (hi, lo []uint64, err error) {
 }
 
 // Strings reads a String chunk as its distinct values and a code for each row: 0 is null, k is dict[k-1].
-func Strings(r io.ReaderAt, c []Page) (dict [][]byte, codes []uint32, err error) {
-	d, entries, data, p, err := pages(r, c)
+func (m *Memory) Strings(r io.ReaderAt, c []Page) (dict [][]byte, codes []uint32, err error) {
+	d, entries, data, p, err := m.pages(r, c)
 	if err != nil {
 		return nil, nil, err
 	}
 	if p.Encoding == deltaLength {
-		values, err := byteValues(p, data)
+		values, err := m.byteValues(p, data)
 		if err != nil {
 			return nil, nil, err
 		}
-		codes = make([]uint32, len(values))
+		codes = take(&m.codes, len(values))
+		dict = take(&m.values, len(values))[:0]
 		for i, v := range values {
 			if v != nil {
 				dict = append(dict, v)
@@ -202,7 +206,7 @@ func Strings(r io.ReaderAt, c []Page) (dict [][]byte, codes []uint32, err error)
 	if entries > len(d)/4 {
 		return nil, nil, at(p, errShort)
 	}
-	dict = make([][]byte, entries)
+	dict = take(&m.values, entries)
 	for i := range dict {
 		if len(d) < 4 {
 			return nil, nil, at(p, errShort)
@@ -215,15 +219,15 @@ func Strings(r io.ReaderAt, c []Page) (dict [][]byte, codes []uint32, err error)
 		d = d[4+n:]
 	}
 	rows := int(p.Rows)
-	present, n, data, err := split(data, rows, true)
+	present, n, data, err := m.split(data, rows, true)
 	if err != nil {
 		return nil, nil, at(p, err)
 	}
-	idx, err := dictionaryCodes(data, n, entries)
+	idx, err := m.dictionaryCodes(data, n, entries)
 	if err != nil {
 		return nil, nil, at(p, err)
 	}
-	codes = make([]uint32, rows)
+	codes = take(&m.codes, rows)
 	k := 0
 	for i := range codes {
 		if present != nil && present[i] == 0 {
@@ -236,28 +240,28 @@ func Strings(r io.ReaderAt, c []Page) (dict [][]byte, codes []uint32, err error)
 }
 
 // Bytes reads one page of a column that Writer.Bytes wrote; nil is null.
-func Bytes(r io.ReaderAt, p Page) ([][]byte, error) {
-	b, err := raw(r, p)
+func (m *Memory) Bytes(r io.ReaderAt, p Page) ([][]byte, error) {
+	b, err := m.raw(r, p)
 	if err != nil {
 		return nil, err
 	}
-	return byteValues(p, b)
+	return m.byteValues(p, b)
 }
 
-func byteValues(p Page, b []byte) ([][]byte, error) {
+func (m *Memory) byteValues(p Page, b []byte) ([][]byte, error) {
 	rows := int(p.Rows)
-	present, n, b, err := split(b, rows, true)
+	present, n, b, err := m.split(b, rows, true)
 	if err != nil {
 		return nil, at(p, err)
 	}
-	lengths, b, err := decodeDelta(nil, b, n)
+	lengths, b, err := decodeDelta(take(&m.ints, n)[:0], b, n)
 	if err != nil {
 		return nil, at(p, err)
 	}
 	if len(lengths) != n {
 		return nil, at(p, errShort)
 	}
-	values := make([][]byte, rows)
+	values := take(&m.values, rows)
 	k := 0
 	for i := range values {
 		if present != nil && present[i] == 0 {
