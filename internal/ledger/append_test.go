@@ -352,3 +352,31 @@ func TestLargestEvent(t *testing.T) {
 		t.Error("a larger one was taken")
 	}
 }
+
+// A disk that does not give what it holds is not a ledger that somebody changed.
+func TestUnreadableDisk(t *testing.T) {
+	one(t, func(t *testing.T) {
+		l, d := simulated(t, Options{})
+		if _, err := l.Append(t.Context(), events.some(0, 50)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Append(t.Context(), events.some(50, 5)); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{columnsFile, indexFile, manifestFile, checkpointFile, headsFile, walDir + "/"} {
+			d.Plan(func(op sim.Op) sim.Fault {
+				if op.Kind == sim.Read && strings.Contains(op.Name, part) {
+					return sim.IO
+				}
+				return sim.None
+			})
+			report, err := l.Verify(t.Context(), VerifyOptions{})
+			if err != nil || len(report.Findings) == 0 || report.Findings[0].Kind != Unverifiable {
+				t.Errorf("%s cannot be read: %+v, %v", part, report.Findings, err)
+			}
+		}
+	})
+}

@@ -199,8 +199,10 @@ func (e *DamageError) Error() string {
 }
 func (e *DamageError) Unwrap() error { return e.Err }
 
+// damaged says that the columns are not what was written, unless it is the disk that does not give them.
 func (s *Segment) damaged(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	var disk *fs.PathError
+	if errors.As(err, &disk) {
 		return err
 	}
 	return &DamageError{s.name + columnsFile, err}

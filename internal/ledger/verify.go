@@ -117,11 +117,14 @@ func (v *verifier) found(kind FindingKind, cluster, where, what string, args ...
 // blame sorts an error into a finding.
 func (v *verifier) blame(cluster, where string, err error) {
 	var signature *SignatureError
+	var disk *fs.PathError
 	switch {
 	case errors.As(err, &signature):
 		v.found(BadSignature, cluster, where, "%v", err)
 	case errors.Is(err, fs.ErrNotExist):
 		v.found(Missing, cluster, where, "the file is gone")
+	case errors.As(err, &disk):
+		v.found(Unverifiable, cluster, where, "%v", err)
 	case isDamage(err) || errors.Is(err, errIndex):
 		v.found(Tampered, cluster, where, "%v", err)
 	default:
