@@ -45,7 +45,7 @@ corpus: ready
 
 soak: ready
 	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger
-	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run TestKills ./internal/cli
+	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'TestKills?$$' ./internal/ledger ./internal/cli
 
 bench: ready
 	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make bench CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz and normal-metadata.log.gz" >&2; exit 2; fi
