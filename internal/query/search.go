@@ -72,15 +72,12 @@ func (o *output) all(rows []*Row, oldestFirst bool) error {
 // left is how many rows to ask for: one more than may be given, so that it is known whether there is more.
 func (o *output) left() int { return o.search.Limit - o.cov.Returned + 1 }
 
-// firstBudget is how many rows the first window of a limited search looks at: most are answered by the newest few.
+// firstBudget is how many rows the first window of a search looks at: the newest few answer most searches, and come at once in
+// the others.
 const firstBudget = 96 << 10
 
 func (a *asking) search(ctx context.Context, s *Search, out *output) error {
-	budget := maxBudget
-	if s.Limit > 0 {
-		budget = firstBudget
-	}
-	ws := newWindows(a.parts, a.from, a.to, s.OldestFirst, budget)
+	ws := newWindows(a.parts, a.from, a.to, s.OldestFirst, firstBudget)
 	for {
 		w, ok := ws.next()
 		if !ok {
