@@ -89,7 +89,7 @@ func Open(data string, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	if _, err := d.Stat("pki"); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s does not exist: make the keys with annals init", filepath.Join(data, "pki"))
+		return nil, fmt.Errorf("%s does not exist: name the right directory with --data, or make its keys with annals init", filepath.Join(data, "pki"))
 	}
 	s := &Store{dir: data, fs: d, log: log, now: time.Now, clientPool: x509.NewCertPool()}
 	if s.server, err = readAuthority(d, "pki/server-ca"); err != nil {

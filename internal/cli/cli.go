@@ -87,11 +87,17 @@ func (io *streams) say(format string, args ...any) {
 
 // Main runs the command and gives its exit code.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	go func() {
-		// A second signal ends the process at once: whoever sends it has waited long enough.
+		// A second signal ends the process at once: whoever sends it has waited long enough. Within a breath of the first it
+		// is the same one: timeout(1) and some terminals send it to the process and to its group.
 		<-ctx.Done()
+		time.Sleep(time.Second)
 		stop()
 	}()
 	return run(ctx, os.Args[1:], osStreams())

@@ -115,7 +115,11 @@ func (d *doctor) directory() bool {
 	}
 	desc, err := ledger.Describe(d.data)
 	if err != nil {
-		d.bad("fail", "ledger", "", "%v", err)
+		remedy := ""
+		if errors.Is(err, fs.ErrPermission) {
+			remedy = "run doctor as the user that the directory belongs to"
+		}
+		d.bad("fail", "ledger", remedy, "%v", err)
 		return false
 	}
 	key := desc.Key
@@ -197,7 +201,7 @@ func (d *doctor) keys() {
 	if err != nil {
 		d.bad("fail", "server certificate", "", "%v", err)
 	} else if host := certificateHost(cert); host == "" {
-		d.bad("warn", "server certificate", "API servers elsewhere need an address in it: annals init --ip or --dns", "it is for localhost alone")
+		d.bad("warn", "server certificate", "API servers elsewhere need an address in it: annals init --change-names --ip ADDRESS", "it is for localhost alone")
 	} else {
 		d.ok("server certificate", "for %s; it renews itself", host)
 	}

@@ -102,7 +102,7 @@ func TestExamples(t *testing.T) {
 			case strings.HasPrefix(line, "annals serve"), line == "annals demo":
 				runsUntilStopped(t, dir, env, command)
 				return
-			case strings.HasPrefix(line, "annals init"):
+			case strings.HasPrefix(line, "annals init") && !strings.Contains(line, "--change-names"):
 				command += " --data " + filepath.Join(t.TempDir(), "new")
 			}
 			want := exitDone

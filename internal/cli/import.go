@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -49,6 +52,16 @@ func newImport(e *env) *cobra.Command {
 				return usagef("standard input (-) is imported alone")
 			}
 			content = e.in
+		} else if pipe := firstPipe(args); pipe != "" {
+			if len(args) > 1 {
+				return usagef("%s is a pipe or a device, which is imported alone, or with cat %[1]s | annals import -", pipe)
+			}
+			f, err := openPipe(cmd.Context(), pipe)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			content = f
 		} else {
 			for _, a := range args {
 				path, err := filepath.Abs(a)
@@ -66,6 +79,9 @@ func newImport(e *env) *cobra.Command {
 		bar := e.progress()
 		end, err := client.Import(cmd.Context(), q, content, func(p source.Progress) { showImport(bar, p) })
 		bar.clear()
+		if errors.Is(err, context.Canceled) {
+			e.say("What was read so far is kept; the same import again goes on from there.")
+		}
 		if err != nil {
 			return err
 		}
@@ -76,6 +92,36 @@ func newImport(e *env) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// firstPipe is the first of the paths that is neither a file nor a directory. It is read here: a server that opened
+// /dev/fd/63, which is what a shell makes of <(command), would open one of its own.
+func firstPipe(paths []string) string {
+	for _, p := range paths {
+		if fi, err := os.Stat(p); err == nil && !fi.IsDir() && !fi.Mode().IsRegular() {
+			return p
+		}
+	}
+	return ""
+}
+
+// openPipe opens what may wait for its writer; Ctrl-C ends the wait.
+func openPipe(ctx context.Context, path string) (*os.File, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(path)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.f, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func showImport(bar *progress, p source.Progress) {

@@ -110,6 +110,9 @@ func newSearch(e *env) *cobra.Command {
 		case "raw":
 			q.Detail = server.Evidence
 		}
+		if follow && until != "" {
+			return usagef("--follow has no end: leave out --until, or put time<… into the query")
+		}
 		if follow && a.output == "json" {
 			return usagef("-o json is one object and --follow has no end: use -o jsonl")
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ Targets:
 `
 
 const setupExample = `  annals setup kubeadm --cluster prod
+  annals setup kubeadm --cluster prod --client-certificate
   annals setup kind --cluster dev --server https://172.18.0.1:7443
   annals setup eks --cluster prod`
 
@@ -35,12 +37,15 @@ func newSetup(e *env) *cobra.Command {
 		names = append(names, t.Name)
 	}
 	var cluster, address string
+	var certificate bool
 	cmd := &cobra.Command{
 		Use: "setup TARGET", Short: "Print what to paste into a cluster", Long: strings.TrimSpace(long), Example: setupExample,
 		Args: cobra.ExactArgs(1), ValidArgs: names,
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the name that the cluster's events get")
 	cmd.Flags().StringVar(&address, "server", "", "how the API server reaches this machine (default: the first address given to init, port 7443)")
+	cmd.Flags().BoolVar(&certificate, "client-certificate", false, "give the API server a client certificate for a year instead of a token")
+	perCall(cmd, "client-certificate")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		target, err := setup.Find(args[0])
 		if err != nil {
@@ -54,7 +59,7 @@ func newSetup(e *env) *cobra.Command {
 		}
 		values := setup.Values{Cluster: cluster}
 		if target.Webhook {
-			if err := e.fillWebhook(&values, target, address); err != nil {
+			if err := e.fillWebhook(&values, target, address, certificate); err != nil {
 				return err
 			}
 		}
@@ -68,8 +73,10 @@ func newSetup(e *env) *cobra.Command {
 	return cmd
 }
 
-// fillWebhook adds what only a target with a webhook needs; it makes the token.
-func (e *env) fillWebhook(v *setup.Values, t setup.Target, address string) error {
+const clientLife = 365 * 24 * time.Hour
+
+// fillWebhook adds what only a target with a webhook needs; it makes the token or the client certificate.
+func (e *env) fillWebhook(v *setup.Values, t setup.Target, address string, certificate bool) error {
 	keys, err := access.Open(e.data, e.logger(slog.LevelWarn))
 	if err != nil {
 		return err
@@ -82,7 +89,7 @@ func (e *env) fillWebhook(v *setup.Values, t setup.Target, address string) error
 	if address == "" {
 		if host == "" {
 			host = "localhost"
-			e.say("annals: the server's certificate is for localhost alone: an API server elsewhere will not reach it. Make the ledger with --ip or --dns, or give --server.")
+			e.say("annals: the server's certificate is for localhost alone: an API server elsewhere will not reach it. annals init --change-names --ip ADDRESS gives it one.")
 		}
 		address = "https://" + net.JoinHostPort(host, "7443")
 	}
@@ -97,6 +104,11 @@ func (e *env) fillWebhook(v *setup.Values, t setup.Target, address string) error
 		return usagef("the server's certificate is not for %s, so API servers would refuse it: %w", u.Hostname(), err)
 	}
 	v.CA = keys.ServerCA()
+	if certificate {
+		e.say("annals: the client certificate ends on %s, and cannot be called back before: run setup again in time.", e.now().Add(clientLife).UTC().Format("2006-01-02"))
+		v.Certificate, v.Key, err = keys.IssueClient(v.Cluster, clientLife)
+		return err
+	}
 	v.Token, _, err = keys.NewToken(v.Cluster, "setup "+t.Name)
 	return err
 }

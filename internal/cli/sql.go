@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"annals.dev/internal/query"
 	"annals.dev/internal/server"
 )
 
@@ -38,11 +39,15 @@ func newSQL(e *env) *cobra.Command {
 		}
 		statement := strings.Join(args, " ")
 		if statement == "-" {
-			b, err := io.ReadAll(io.LimitReader(e.in, 1<<20))
+			// One byte more than is allowed, so that what is too long is refused and not cut.
+			b, err := io.ReadAll(io.LimitReader(e.in, query.MaxStatement+1))
 			if err != nil {
 				return fmt.Errorf("reading the statement: %w", err)
 			}
 			statement = string(b)
+		}
+		if strings.Trim(statement, "; \t\r\n") == "" {
+			return usagef("the statement is empty: give one SELECT, such as 'SELECT count(*) FROM events'")
 		}
 		client, err := e.connect(cmd.Context())
 		if err != nil {

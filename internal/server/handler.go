@@ -162,6 +162,9 @@ func (c *core) checkClusters(names []string) error {
 				known = append(known, k)
 			}
 			slices.Sort(known)
+			if len(known) == 0 {
+				return &Error{Usage, fmt.Sprintf("there is no cluster %q: the ledger has no events yet, of any cluster", name)}
+			}
 			return &Error{Usage, fmt.Sprintf("there is no cluster %q; those with events are: %s", name, strings.Join(known, ", "))}
 		}
 	}

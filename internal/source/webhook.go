@@ -161,7 +161,7 @@ func (w *Webhook) deliver(rw http.ResponseWriter, r *http.Request, rest string) 
 		return
 	case r.Method != http.MethodPost:
 		rw.Header().Set("Allow", "POST")
-		w.refuse(rw, r, http.StatusMethodNotAllowed, "method", fmt.Errorf("%.20s is not for %s: events are delivered with POST", r.Method, webhookPath))
+		w.refuse(rw, r, http.StatusMethodNotAllowed, "method", fmt.Errorf("%.20s is not for %s: events are delivered with POST", r.Method, webhookPath+rest))
 		return
 	}
 	who, err := w.cfg.Access.Authenticate(r)

@@ -53,7 +53,9 @@ type Values struct {
 	Cluster string // checked by access.CheckCluster: it is pasted into shells and YAML
 	Server  string // https://192.0.2.5:7443
 	CA      []byte // PEM
-	Token   string
+	Token   string // or else:
+
+	Certificate, Key []byte // PEM
 }
 
 // Policy is the audit policy that setup recommends.
@@ -108,7 +110,7 @@ func flags(dir, logs string) []flag {
 	}
 }
 
-// heredocs are the shell lines that write the policy and the webhook's kubeconfig. The kubeconfig holds a token: nobody but
+// heredocs are the shell lines that write the policy and the webhook's kubeconfig. The kubeconfig holds a secret: nobody but
 // its owner may read it.
 func heredocs(t Target, v Values, dir string) (string, error) {
 	node := "$(hostname -s | tr A-Z a-z)" // so that an event tells which API server it came from
@@ -120,8 +122,9 @@ func heredocs(t Target, v Values, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = tmpl.Execute(&webhook, struct{ Server, Cluster, Node, CA, Token string }{
+	err = tmpl.Execute(&webhook, struct{ Server, Cluster, Node, CA, Token, Certificate, Key string }{
 		v.Server, v.Cluster, node, base64.StdEncoding.EncodeToString(v.CA), v.Token,
+		base64.StdEncoding.EncodeToString(v.Certificate), base64.StdEncoding.EncodeToString(v.Key),
 	})
 	if err != nil {
 		return "", err
