@@ -19,6 +19,7 @@ import (
 	"annals.dev/internal/match"
 	"annals.dev/internal/query"
 	"annals.dev/internal/source"
+	"annals.dev/internal/wal"
 )
 
 // handler answers the command line's questions.
@@ -43,6 +44,8 @@ func KindOf(err error) Kind {
 	var damage *ledger.DamageError
 	var missing *ledger.MissingError
 	var signature *ledger.SignatureError
+	var tree *ledger.TreeError
+	var corrupt *wal.CorruptError
 	switch {
 	case errors.As(err, &answered):
 		return answered.Kind
@@ -52,7 +55,7 @@ func KindOf(err error) Kind {
 		return Missing
 	case errors.As(err, &signature):
 		return BadSignature
-	case errors.As(err, &damage), errors.Is(err, ledger.ErrProof):
+	case errors.As(err, &damage), errors.As(err, &tree), errors.As(err, &corrupt), errors.Is(err, ledger.ErrProof):
 		return Tampered
 	}
 	return Failed
@@ -76,13 +79,29 @@ func (c *core) search(ctx context.Context, q SearchQuestion, emit func(Row) erro
 		return emit(row)
 	}
 	if q.Follow {
-		return c.follow(ctx, s, give)
+		cov, err := c.follow(ctx, s, give)
+		return cov, notOfTheQuestion(ctx, err)
 	}
 	cov, err := c.engine.Search(ctx, s, give)
 	if cov == nil {
 		cov = &query.Coverage{}
 	}
-	return newCoverage(cov), err
+	return newCoverage(cov), notOfTheQuestion(ctx, err)
+}
+
+// notOfTheQuestion says of what DuckDB said of a search that it is the ledger's fault: the search was parsed before, and the
+// statement made of it is ours. Otherwise a segment that is gone would look like a mistake of whoever asks.
+func notOfTheQuestion(ctx context.Context, err error) error {
+	var said *query.Error
+	if ctx.Err() != nil || !errors.As(err, &said) {
+		return err
+	}
+	return &Error{Failed, fmt.Sprintf("the ledger cannot be read: %v: annals verify finds what is wrong with it", firstLine(said))}
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 const followEvery = 200 * time.Millisecond
@@ -210,6 +229,11 @@ func (c *core) sql(ctx context.Context, q SQLQuestion, emit func(SQLItem) error)
 	cov, err := c.engine.SQL(ctx, query.Statement{SQL: q.Statement, Clusters: q.Clusters}, columns, row)
 	if cov == nil {
 		cov = &query.Coverage{}
+	}
+	// A statement reaches no file but the ledger's. Where one is gone, DuckDB looks for it as a folder, which it may not.
+	if said := new(query.Error); errors.As(err, &said) &&
+		(strings.HasPrefix(said.Message, "IO Error") || strings.HasPrefix(said.Message, "Permission Error")) {
+		err = notOfTheQuestion(ctx, err)
 	}
 	return newCoverage(cov), err
 }

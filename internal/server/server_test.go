@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"annals.dev/internal/format"
 	"annals.dev/internal/ledger"
 	"annals.dev/internal/source"
+	"annals.dev/internal/wal"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -144,6 +146,47 @@ func TestSearch(t *testing.T) {
 	cov, err = client.Search(t.Context(), SearchQuestion{Limit: 2}, keep)
 	if err != nil || !cov.LimitReached || !cov.Complete || cov.Returned != 2 {
 		t.Errorf("with a limit: %+v, %v", cov, err)
+	}
+}
+
+func TestDamageIsNoMistakeOfWhoAsks(t *testing.T) {
+	for _, err := range []error{&wal.CorruptError{}, &ledger.DamageError{}, &ledger.TreeError{}} {
+		if got := KindOf(fmt.Errorf("opening: %w", err)); got != Tampered {
+			t.Errorf("%T: %s", err, got)
+		}
+	}
+	dir := newDir(t)
+	c, err := openCore(dir, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, c)
+	if err := c.close(); err != nil { // which seals
+		t.Fatal(err)
+	}
+	segments, err := filepath.Glob(filepath.Join(dir, "clusters", "*", "segments", "*.parquet"))
+	if err != nil || len(segments) == 0 {
+		t.Fatalf("no segments: %v", err)
+	}
+	for _, s := range segments {
+		if err := os.Remove(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c, err = openCore(dir, quiet); err != nil {
+		if KindOf(err) != Missing && KindOf(err) != Tampered {
+			t.Errorf("opened without its segments: %v (%s)", err, KindOf(err))
+		}
+		return
+	}
+	defer c.close()
+	client := local(t, c)
+	if _, err := client.Search(t.Context(), SearchQuestion{}, func(Row) error { return nil }); KindOf(err) == Usage || err == nil {
+		t.Errorf("a search without segments: %v (%s)", err, KindOf(err))
+	}
+	if _, err := client.SQL(t.Context(), SQLQuestion{Statement: "SELECT * FROM events"}, func([]SQLColumn) error { return nil },
+		func([]json.RawMessage) error { return nil }); KindOf(err) == Usage || err == nil {
+		t.Errorf("a statement without segments: %v (%s)", err, KindOf(err))
 	}
 }
 
