@@ -26,6 +26,7 @@ const (
 	maxBody       = 256 << 20
 	maxHeader     = 64 << 10
 	maxConns      = 1024
+	maxPerHost    = 256       // of them from one address; an API server needs one or two
 	maxPerOrigin  = 32        // requests being received at once from one API server
 	maxReceiving  = 320 << 20 // bytes being received at once, over all; above the largest single body
 	unknownLength = 72 << 20  // what a body of unknown length may hold in memory: one event of the largest size, and a chunk
@@ -86,7 +87,8 @@ func (w *Webhook) Run(ctx context.Context) error {
 		ErrorLog:          log.New(w.quiet, "", 0),
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.ServeTLS(netutil.LimitListener(w.cfg.Listener, maxConns), "", "") }()
+	listener := netutil.LimitListener(newPerHost(w.cfg.Listener, maxPerHost, w.turnedAway), maxConns)
+	go func() { served <- srv.ServeTLS(listener, "", "") }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("webhook: %w", err)
@@ -250,6 +252,12 @@ func (w *Webhook) refuse(rw http.ResponseWriter, r *http.Request, status int, wh
 	}
 	w.quiet.warn(host+why, "webhook: refused", "from", host, "status", status, "path", fmt.Sprintf("%.200s", r.URL.Path), "error", err)
 	http.Error(rw, err.Error(), status)
+}
+
+// turnedAway counts and logs a connection that was closed because its host has too many.
+func (w *Webhook) turnedAway(host string) {
+	w.cfg.Metrics.add(metricRefused, 1, "code", "0", "reason", "connections")
+	w.quiet.warn(host+"connections", "webhook: a connection was closed: its host has as many as one may", "from", host, "limit", maxPerHost)
 }
 
 func receiptJSON(r ledger.Receipt) string {
