@@ -222,6 +222,29 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("cluster %s: positions %d to %d are missing: a signed checkpoint covers %d events, and %d are here", e.Cluster, e.Have, e.Need-1, e.Need, e.Have)
 }
 
+// LostError says that a file which a signed manifest names is gone, and the events in it.
+type LostError struct{ File string }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%s is gone, and with it the events that it held: run annals verify, and restore it from a backup", e.File)
+}
+
+// present sees to it that a segment's files are there, in their size. What is in them verify reads.
+func (m *manifestSegment) present(d disk.FS, name string) error {
+	for i, ext := range []string{columnsFile, indexFile} {
+		info, err := d.Stat(name + ext)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return &LostError{name + ext}
+		case err != nil:
+			return err
+		case info.Size() != m.files[i].size:
+			return &DamageError{name + ext, fmt.Errorf("it has %d bytes, not the %d of the signed manifest", info.Size(), m.files[i].size)}
+		}
+	}
+	return nil
+}
+
 func readCheckpoint(d disk.FS, desc *Description, v note.Verifier, cluster string) (Checkpoint, error) {
 	name := path.Join(clusterDir(cluster), checkpointFile)
 	b, err := disk.ReadFile(d, name)
@@ -253,7 +276,11 @@ func (l *Ledger) loadCluster(name string) error {
 	c.sealed, c.tree, c.head, c.whole = m.sealed, m.sealed.clone(), m.sealed.clone(), m.whole
 	c.seenFile = m.seen
 	for _, ms := range m.segments {
-		s, err := openSegment(l.fs, l.root, name, path.Join(clusterDir(name), "segments", ms.name))
+		base := path.Join(clusterDir(name), "segments", ms.name)
+		if err := ms.present(l.fs, base); err != nil {
+			return err
+		}
+		s, err := openSegment(l.fs, l.root, name, base)
 		if err != nil {
 			return err
 		}

@@ -68,7 +68,7 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	if _, err := Describe(dir); errors.Is(err, ErrNoLedger) || errors.Is(err, ErrVersion) {
 		return nil, err
 	}
-	unlock, err := lock(dir)
+	unlock, err := lockToRead(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -298,7 +298,7 @@ func (v *verifier) log(ctx context.Context, clusters []*verifyCluster) []*verify
 		v.report.Notes = append(v.report.Notes, path.Join(walDir, name)+": what a power cut left half written of the log, and nobody was told is kept")
 	}
 	if report.TornFile != 0 && !v.live {
-		v.report.Notes = append(v.report.Notes, fmt.Sprintf("the log's last %d bytes are half a write that nobody was told is kept", report.TornBytes))
+		v.report.Notes = append(v.report.Notes, fmt.Sprintf("the log's last %d bytes are half a write: nobody was told that it is kept, unless positions are missing", report.TornBytes))
 	}
 	return clusters
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -235,5 +236,56 @@ func TestProveEverywhere(t *testing.T) {
 	}
 	if _, err := l.Prove(t.Context(), "prod", 1700); err == nil {
 		t.Error("a position that does not exist was proven")
+	}
+}
+
+func TestOpenSeesWhatIsGone(t *testing.T) {
+	dir, _ := kept(t)
+	segments, err := filepath.Glob(dir + "/clusters/prod/segments/*")
+	if err != nil || len(segments) != 2 {
+		t.Fatal(segments, err)
+	}
+	for _, file := range segments {
+		was, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(file)
+		var lost *LostError
+		if l, err := Open(dir, Options{}); !errors.As(err, &lost) {
+			t.Errorf("opened without %s: %v, %v", file, l, err)
+		}
+		if err := os.WriteFile(file, was[:len(was)-1], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var damage *DamageError
+		if l, err := Open(dir, Options{}); !errors.As(err, &damage) {
+			t.Errorf("opened with %s cut: %v, %v", file, l, err)
+		}
+		if err := os.WriteFile(file, was, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reopen(t, dir, Options{})
+}
+
+// An auditor's copy may have no lock file, and verify makes none: it writes nothing.
+func TestVerifyWritesNothing(t *testing.T) {
+	dir, files := kept(t)
+	if err := os.Remove(dir + "/lock"); err != nil {
+		t.Fatal(err)
+	}
+	if r := check(t, dir, VerifyOptions{}); len(r.Findings) > 0 {
+		t.Errorf("%+v", r.Findings)
+	}
+	n := 0
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if !d.IsDir() {
+			n++
+		}
+		return err
+	})
+	if n != len(files) {
+		t.Errorf("%d files after verify, %d before", n, len(files))
 	}
 }

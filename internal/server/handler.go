@@ -43,6 +43,7 @@ func KindOf(err error) Kind {
 	var statement *query.Error
 	var damage *ledger.DamageError
 	var missing *ledger.MissingError
+	var lost *ledger.LostError
 	var signature *ledger.SignatureError
 	var tree *ledger.TreeError
 	var corrupt *wal.CorruptError
@@ -51,7 +52,7 @@ func KindOf(err error) Kind {
 		return answered.Kind
 	case errors.As(err, &syntax), errors.As(err, &refused), errors.As(err, &statement):
 		return Usage
-	case errors.As(err, &missing):
+	case errors.As(err, &missing), errors.As(err, &lost):
 		return Missing
 	case errors.As(err, &signature):
 		return BadSignature
