@@ -194,6 +194,7 @@ func (v *verifier) list() (clusters []*verifyCluster, err error) {
 		v.key = key
 	}
 	v.signingKey()
+	v.neighbours()
 	if v.opts.Against != nil {
 		if v.against, err = ParseCheckpoint(v.opts.Against, v.key); err != nil {
 			v.blame("", "the checkpoint kept elsewhere", err)
@@ -235,6 +236,35 @@ func (v *verifier) signingKey() {
 	}
 	if _, err := v.desc.signer(v.root); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		v.found(BadSignature, "", v.desc.Key, "%v", err)
+	}
+}
+
+// neighbours are the names in a data directory that are not the ledger's own, and those that are.
+var neighbours = []string{
+	descriptionFile, headsFile, "lock", "clusters", walDir, "keys",
+	"pki", "tokens.json", "follow", "import", "annals.sock", "annals.sock.at", "annals.yaml", "lost+found",
+}
+
+// neighbours notes what else lies beside the ledger: nothing reads it, but whoever put it there had access.
+func (v *verifier) neighbours() {
+	entries, err := v.fs.ReadDir(".")
+	if err != nil {
+		v.blame("", ".", err)
+		return
+	}
+	for _, e := range entries {
+		if name := strings.TrimSuffix(e.Name(), ".tmp"); !slices.Contains(neighbours, name) {
+			v.report.Notes = append(v.report.Notes, e.Name()+": not a file of the ledger; nothing reads it, and it was not checked")
+		}
+	}
+	if path.IsAbs(v.desc.Key) {
+		return
+	}
+	if _, err := v.fs.Stat(v.desc.Key); errors.Is(err, fs.ErrNotExist) {
+		v.report.Notes = append(v.report.Notes, v.desc.Key+": the signing key is not here; without it the ledger can be read, and not written")
+	}
+	if path.Dir(v.desc.Key) == "keys" {
+		v.strays("keys", []string{path.Base(v.desc.Key)}, func(string) bool { return false })
 	}
 }
 

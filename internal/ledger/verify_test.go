@@ -154,7 +154,7 @@ func TestTamper(t *testing.T) {
 	if rep := check(t, dir, VerifyOptions{}); len(rep.Findings) > 0 {
 		t.Fatalf("put back as it was: %+v", rep.Findings)
 	}
-	for _, name := range []string{"clusters/x", "clusters/prod/x", "clusters/prod/segments/x.parquet", "clusters/prod/tile/1/000", "wal/x"} {
+	for _, name := range []string{"clusters/x", "clusters/prod/x", "clusters/prod/segments/x.parquet", "clusters/prod/tile/1/000", "wal/x", "keys/x"} {
 		name = filepath.Join(dir, name)
 		os.MkdirAll(filepath.Dir(name), 0o700)
 		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
@@ -164,6 +164,14 @@ func TestTamper(t *testing.T) {
 		os.Remove(name)
 		os.Remove(filepath.Dir(name))
 	}
+	beside := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(beside, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if rep := check(t, dir, VerifyOptions{}); len(rep.Findings) > 0 || len(rep.Notes) != 1 {
+		t.Errorf("a file beside the ledger: %+v", rep)
+	}
+	os.Remove(beside)
 	cluster := filepath.Join(dir, "clusters/other")
 	if err := os.Rename(cluster, dir+"-away"); err != nil {
 		t.Fatal(err)
