@@ -136,6 +136,7 @@ func heredocs(t Target, v Values, dir string) (string, error) {
 const check = `# Then see it arrive:
 #      annals search --cluster CLUSTER --since 5m
 #
-# If the server was away for longer than a minute and a half, the API server has dropped what it could not deliver; its
-# log file still has it. Copy that here, and only what is missing is added:
+# If the server was away for longer than a minute and a half, the API server has dropped what it could not deliver; and each
+# time it is stopped, it ends its webhook before its last requests. Its log file has all of that. Copy it here, and only what
+# is missing is added:
 #      annals import --cluster CLUSTER audit*.log*`
