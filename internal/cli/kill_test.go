@@ -140,8 +140,8 @@ func (k *killed) deliver(ctx context.Context, at string, side int) {
 		}
 		id := fmt.Sprintf("00000000-0000-4000-8000-%012d", i)
 		ids = append(ids, id)
-		fmt.Fprintf(&body, `{"level":"Request","auditID":%q,"stage":"ResponseComplete","requestURI":"/api/v1/namespaces/prod/configmaps/c%d","verb":"update","user":{"username":"jane"},"sourceIPs":["192.0.2.7"],"objectRef":{"resource":"configmaps","namespace":"prod","name":"c%d","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200},"requestObject":{"data":{"k":%q}},"requestReceivedTimestamp":"2026-11-21T00:54:00.000000Z","stageTimestamp":"2026-11-21T00:54:00.100000Z"}`,
-			id, i%50, i%50, strings.Repeat("x", i%500))
+		fmt.Fprintf(&body, `{"level":"Request","auditID":%q,"stage":"ResponseComplete","requestURI":"/api/v1/namespaces/prod/configmaps/c%d","verb":"update","user":{"username":"jane"},"sourceIPs":["192.0.2.7"],"objectRef":{"resource":"configmaps","namespace":"prod","name":"c%d","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200},"requestObject":{"data":{"k":%q}},"requestReceivedTimestamp":%q,"stageTimestamp":%[5]q}`,
+			id, i%50, i%50, strings.Repeat("x", i%500), time.UnixMilli(1795222440000+int64(i)).UTC().Format("2006-01-02T15:04:05.000000Z"))
 	}
 	body.WriteString("]}\n")
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("https://%s/v1/audit/prod/cp-%d", at, side), &body)
