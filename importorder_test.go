@@ -15,7 +15,9 @@ import (
 // the file layer under everything that keeps data.
 var rooms = []string{
 	"audit",
+	"policy",
 	"internal/disk", "internal/wal", "internal/parquet",
+	"sink", "capture",
 	"internal/format", "internal/match", "internal/access", "internal/ledger", "internal/source", "internal/query",
 	"internal/server", "internal/cli",
 	"cmd/annals",
