@@ -1,0 +1,4 @@
+package diff
+
+// Differences is the list of all deliberate differences.
+var Differences = []*Difference{}
