@@ -1,10 +1,13 @@
 package kube
 
 import (
-	"bytes"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -51,22 +54,97 @@ func Client(t testing.TB, c *rest.Config) *kubernetes.Clientset {
 // Kubectl runs kubectl as that user, with stdin for -f -.
 func (s *Server) Kubectl(c *rest.Config, stdin string, args ...string) (stdout, stderr string, err error) {
 	s.t.Helper()
+	k := StartKubectl(s.t, c, nil, args...)
+	io.WriteString(k.Stdin, stdin) // kubectl need not read it
+	k.Stdin.Close()
+	err = k.Wait()
+	return k.Stdout(), k.Stderr(), err
+}
+
+// Kubectl is a kubectl that runs.
+type Kubectl struct {
+	Stdin io.WriteCloser
+
+	cmd       *exec.Cmd
+	out, errs text
+	done      chan struct{} // closed when it has ended; err is set then
+	err       error
+}
+
+// StartKubectl runs kubectl as that user, env being more of its environment. It ends with the test, at the latest.
+func StartKubectl(t testing.TB, c *rest.Config, env []string, args ...string) *Kubectl {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	home := s.t.TempDir()
+	home := t.TempDir()
 	config := home + "/config"
 	if err := clientcmd.WriteToFile(kubeconfig(c), config); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	cmd := exec.Command(exe)
-	cmd.Args = append([]string{"kubectl"}, args...)
-	cmd.Env = append(os.Environ(), "HOME="+home, "KUBECONFIG="+config)
-	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader([]byte(stdin)), &out, &errs
-	err = cmd.Run()
-	return out.String(), errs.String(), err
+	k := &Kubectl{cmd: exec.Command(exe), done: make(chan struct{})}
+	k.cmd.Args = append([]string{"kubectl"}, args...)
+	k.cmd.Env = append(append(os.Environ(), "HOME="+home, "KUBECONFIG="+config), env...)
+	k.cmd.Stdout, k.cmd.Stderr = &k.out, &k.errs
+	if k.Stdin, err = k.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		k.err = k.cmd.Wait()
+		close(k.done)
+	}()
+	t.Cleanup(func() {
+		k.cmd.Process.Kill()
+		<-k.done
+	})
+	return k
+}
+
+// Stdout is what it has written so far.
+func (k *Kubectl) Stdout() string { return k.out.String() }
+
+// Stderr is what it has complained so far.
+func (k *Kubectl) Stderr() string { return k.errs.String() }
+
+// Wait waits until it has ended by itself, two minutes at most.
+func (k *Kubectl) Wait() error {
+	select {
+	case <-k.done:
+		return k.err
+	case <-time.After(2 * time.Minute):
+		k.cmd.Process.Kill()
+		<-k.done
+		return errors.New("kubectl did not end within two minutes")
+	}
+}
+
+// Interrupt ends it as Ctrl-C does.
+func (k *Kubectl) Interrupt() {
+	k.cmd.Process.Signal(os.Interrupt)
+	k.Wait()
+}
+
+// text is a buffer that can be read while it is written.
+type text struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (t *text) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	return len(p), nil
+}
+
+func (t *text) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
 }
 
 func kubeconfig(c *rest.Config) api.Config {

@@ -45,6 +45,12 @@ func newAuthority(t testing.TB, dir, name string) *authority {
 	return a
 }
 
+func (a *authority) pool() *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AddCert(a.cert)
+	return p
+}
+
 func (a *authority) path(name string) string { return filepath.Join(a.dir, name) }
 
 // issue writes dir/<file>.crt and .key: a certificate for a user in groups, and for this machine's loopback.

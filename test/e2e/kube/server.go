@@ -30,12 +30,14 @@ type Server struct {
 	URL      string
 	AuditLog string
 
-	t    testing.TB
-	dir  string
-	ca   *authority
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended; err is set then
-	err  error
+	t        testing.TB
+	dir      string
+	ca       *authority
+	kubelets *authority // of kubelets, and of the API server as their client
+	args     []string
+	cmd      *exec.Cmd
+	done     chan struct{} // closed when the process has ended; err is set then
+	err      error
 }
 
 // Start runs a server and returns when it is ready. It is stopped when the test ends, and its own log is shown if the test
@@ -43,13 +45,16 @@ type Server struct {
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &Server{t: t, dir: dir, AuditLog: filepath.Join(o.LogDir, "audit.log"), done: make(chan struct{})}
+	s := &Server{t: t, dir: dir, AuditLog: filepath.Join(o.LogDir, "audit.log")}
 	port := FreePort(t)
 	s.URL = fmt.Sprintf("https://127.0.0.1:%d", port)
 	s.ca = newAuthority(t, dir, "ca")
 	s.ca.issue(t, "server", "kube-apiserver")
 	front := newAuthority(t, dir, "front-proxy-ca")
 	front.issue(t, "front-proxy", "front-proxy-client")
+	s.kubelets = newAuthority(t, dir, "kubelet-ca")
+	s.kubelets.issue(t, "kubelet", "kubelet")
+	s.kubelets.issue(t, "kubelet-client", "kube-apiserver")
 	writeKey(t, s.path("sa.key"), newKey(t))
 
 	flags := []string{
@@ -66,30 +71,45 @@ func Start(t testing.TB, o Options) *Server {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + s.path("front-proxy.crt"), "--proxy-client-key-file=" + s.path("front-proxy.key"),
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=true", "--allow-privileged=true",
+		"--kubelet-certificate-authority=" + s.path("kubelet-ca.crt"), "--kubelet-preferred-address-types=InternalIP",
+		"--kubelet-client-certificate=" + s.path("kubelet-client.crt"), "--kubelet-client-key=" + s.path("kubelet-client.key"),
 		"--disable-admission-plugins=ServiceAccount", // no controller is there to make a namespace's default account
 		"--audit-log-path=" + s.AuditLog,
 	}
-	s.run(append(flags, o.Flags...))
-	s.waitReady()
+	s.args = append(flags, o.Flags...)
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("kube-apiserver said, at the end:\n%s", s.lastWords())
+		}
+	})
+	s.Restart()
 	return s
+}
+
+// Restart starts the server again after Kill or Stop, with what it stored, and returns when it is ready.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.run()
+	s.waitReady()
 }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
 // run starts the process; what it says goes to a file, since it is long and nobody asks for it unless a test fails.
-func (s *Server) run(args []string) {
+func (s *Server) run() {
 	s.t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	log, err := os.Create(s.path("kube-apiserver.log"))
+	log, err := os.OpenFile(s.path("kube-apiserver.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer log.Close()
 	s.cmd = exec.Command(exe)
-	s.cmd.Args = append([]string{"kube-apiserver"}, args...)
+	s.cmd.Args = append([]string{"kube-apiserver"}, s.args...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	stdin, err := s.cmd.StdinPipe()
 	if err != nil {
@@ -98,21 +118,20 @@ func (s *Server) run(args []string) {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	cmd, done := s.cmd, make(chan struct{})
+	s.done = done
 	go func() {
-		s.err = s.cmd.Wait()
+		s.err = cmd.Wait()
 		stdin.Close()
-		close(s.done)
+		close(done)
 	}()
-	s.t.Cleanup(func() {
-		s.Kill()
-		if s.t.Failed() {
-			s.t.Logf("kube-apiserver said, at the end:\n%s", s.lastWords())
-		}
-	})
 }
 
 // Kill ends the process at once.
 func (s *Server) Kill() {
+	if s.done == nil {
+		return
+	}
 	s.cmd.Process.Kill()
 	<-s.done
 }
