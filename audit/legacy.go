@@ -14,7 +14,10 @@ func (e *Event) AppendLegacy(dst []byte) []byte {
 	}
 	asUser, asGroups := "<self>", "<lookup>"
 	if e.ImpersonatedUser != nil {
-		asUser, asGroups = e.ImpersonatedUser.Username, quoteAll(e.ImpersonatedUser.Groups, asGroups)
+		asUser = e.ImpersonatedUser.Username
+		if e.ImpersonatedUser.Groups != nil { // kube-apiserver tells an empty list from none, here alone
+			asGroups = quoteAll(e.ImpersonatedUser.Groups, "")
+		}
 	}
 	namespace := "<none>"
 	if e.ObjectRef != nil && e.ObjectRef.Namespace != "" {

@@ -110,6 +110,9 @@ func TestAppendLegacyOdd(t *testing.T) {
 			RequestReceivedTimestamp: MicroTime{time.Date(2026, 11, 21, 1, 2, 3, 120, zone)}},
 			`2026-11-21T01:02:03.00000012+02:00 AUDIT: id="" stage="" ip="<unknown>" method="" user="<none>" groups="<none>" as=""` +
 				` asgroups="<lookup>" user-agent="" namespace="<none>" uri="" response="0"`},
+		{Event{ImpersonatedUser: &UserInfo{Username: "jane", Groups: []string{}}},
+			`0001-01-01T00:00:00Z AUDIT: id="" stage="" ip="<unknown>" method="" user="<none>" groups="<none>" as="jane"` +
+				` asgroups="" user-agent="" namespace="<none>" uri="" response="<deferred>"`},
 		{Event{User: UserInfo{Username: "a\nb", Groups: []string{"g1", `g"2`}}, UserAgent: "é\x00\xff"},
 			`0001-01-01T00:00:00Z AUDIT: id="" stage="" ip="<unknown>" method="" user="a\nb" groups="\"g1\",\"g\\\"2\"" as="<self>"` +
 				` asgroups="<lookup>" user-agent="é\x00\xff" namespace="<none>" uri="" response="<deferred>"`},
