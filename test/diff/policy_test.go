@@ -1,8 +1,11 @@
 package diff
 
 import (
+	"annals.dev/test/diff/recorded"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -182,5 +185,46 @@ func TestRandomPoliciesDecideTheSame(t *testing.T) {
 			same(t, "policy.decision", ourVerdict(ours, a), upstream(a), decision{p, a})
 		}
 		compared.Add(requests - 1)
+	})
+}
+
+// recordedAttributes are those of the requests in the recorded logs.
+func recordedAttributes(t *testing.T) (all []*authorizer.AttributesRecord) {
+	pattern := "../../audit/testdata/normal-*.log.gz"
+	if dir := os.Getenv("ANNALS_CORPUS"); dir != "" {
+		pattern = filepath.Join(dir, "corpus", "normal-*.log.gz")
+	}
+	events, err := recorded.Read(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		all = append(all, recorded.Attributes(e))
+	}
+	return all
+}
+
+func TestRecordedRequestsAreDecidedTheSame(t *testing.T) {
+	requests := recordedAttributes(t)
+	check(t, 2, func(t *rapid.T) {
+		p := drawPolicy(t)
+		for i := range p.Rules { // so that some rules meet real requests
+			r, a := &p.Rules[i], one(t, requests, "request")
+			if a.User != nil && len(r.Users) > 0 {
+				r.Users = append(r.Users, a.User.GetName())
+			}
+			if len(r.Resources) > 0 && a.ResourceRequest {
+				r.Resources = append(r.Resources, auditinternal.GroupResources{Group: a.APIGroup, Resources: []string{a.Resource, a.Resource + "/*"}})
+			}
+			if len(r.NonResourceURLs) > 0 && !a.ResourceRequest {
+				r.NonResourceURLs = append(r.NonResourceURLs, a.Path)
+			}
+		}
+		ours, upstream := policy.Compile(ourPolicy(p)), evaluator(p)
+		for range 100 {
+			a := one(t, requests, "request")
+			same(t, "policy.decision", ourVerdict(ours, a), upstream(a), decision{p, a})
+		}
+		compared.Add(99)
 	})
 }
