@@ -1,0 +1,169 @@
+package capture
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"annals.dev/audit"
+	"annals.dev/policy"
+)
+
+const maxUserAgent = 1024 // bytes, kube-apiserver's limit
+
+// exchange is a request that is recorded, and its answer. It is also the http.ResponseWriter and the body that the handler
+// within gets, and so is never used again for another request.
+type exchange struct {
+	h     *Handler
+	scope *scope
+	level audit.Level
+	omit  policy.Stages
+	strip bool // managed fields are left out
+	long  bool // it has the stage ResponseStarted
+	alone bool // it has only the stage ResponseStarted: a failed login
+	info  RequestInfo
+	w     http.ResponseWriter
+	r     *http.Request
+
+	// scope.mu guards the rest.
+	event     audit.Event
+	objectRef audit.ObjectReference
+	status    audit.Status
+	peer      [1]string
+
+	answered time.Time // when the answer's header was written; zero: not yet
+	held     bool      // ResponseStarted waits for the answer's body, which is to be a Status
+}
+
+// encoding is an event on its way to the sink.
+type encoding struct {
+	bytes []byte
+	list  [1][]byte
+}
+
+var encodings = sync.Pool{New: func() any { return &encoding{bytes: make([]byte, 0, 2048)} }}
+
+// maxPooled is the largest buffer that is kept for another request.
+const maxPooled = 1 << 20
+
+// metadata fills in what is known of a request before anybody answers it.
+func (x *exchange) metadata(received time.Time) {
+	x.scope.mu.Lock()
+	x.scope.x = x
+	x.scope.mu.Unlock()
+
+	e := &x.event
+	e.Level, e.AuditID, e.Verb = x.level, x.scope.id, x.info.Verb
+	e.RequestReceivedTimestamp.Time = received
+	if i := &x.info; i.ResourceRequest {
+		x.objectRef = audit.ObjectReference{Resource: i.Resource, Namespace: i.Namespace, Name: i.Name,
+			APIGroup: i.APIGroup, APIVersion: i.APIVersion, Subresource: i.Subresource}
+		e.ObjectRef = &x.objectRef
+	}
+	if x.level == policy.LevelMinimal {
+		return
+	}
+	if x.info.User != nil {
+		e.User = *x.info.User
+	}
+	e.RequestURI = x.r.URL.RequestURI()
+	e.UserAgent = x.r.UserAgent()
+	if len(e.UserAgent) > maxUserAgent {
+		e.UserAgent = e.UserAgent[:maxUserAgent] + "...TRUNCATED"
+	}
+	if x.h.cfg.SourceIPs != nil {
+		e.SourceIPs = x.h.cfg.SourceIPs(x.r)
+	} else if ip := peerIP(x.r); ip != "" {
+		x.peer[0] = ip
+		e.SourceIPs = x.peer[:]
+	}
+}
+
+// emit sends the event as it is at a stage, unless the policy omits that.
+func (x *exchange) emit(stage audit.Stage, at time.Time) error {
+	if x.omit.Has(stage) {
+		return nil
+	}
+	x.h.cfg.Metrics.event()
+	out := encodings.Get().(*encoding)
+	x.scope.mu.Lock()
+	x.event.Stage, x.event.StageTimestamp.Time = stage, at
+	if x.level == policy.LevelMinimal {
+		out.bytes = x.minimal().AppendJSON(out.bytes[:0])
+	} else {
+		x.event.Annotations = x.scope.annotations
+		out.bytes = x.event.AppendJSON(out.bytes[:0])
+	}
+	x.scope.mu.Unlock()
+	out.list[0] = out.bytes
+	err := x.h.cfg.Sink.Send(background, out.list[:]...)
+	if cap(out.bytes) <= maxPooled {
+		encodings.Put(out)
+	}
+	return err
+}
+
+func (x *exchange) minimal() *audit.Event {
+	e := &x.event
+	m := &audit.Event{Level: e.Level, AuditID: e.AuditID, Stage: e.Stage, Verb: e.Verb, ObjectRef: e.ObjectRef,
+		RequestReceivedTimestamp: e.RequestReceivedTimestamp, StageTimestamp: e.StageTimestamp}
+	if e.ResponseStatus != nil {
+		m.ResponseStatus = &audit.Status{Code: e.ResponseStatus.Code}
+	}
+	return m
+}
+
+// serve has next answer, and records how that ends.
+func (x *exchange) serve(next http.Handler) {
+	defer func() {
+		thrown := recover()
+		x.end(thrown)
+		if thrown != nil {
+			panic(thrown)
+		}
+	}()
+	next.ServeHTTP(x.writer(), x.r)
+}
+
+const abortedKey = "audit.annals.dev/aborted"
+
+func (x *exchange) end(thrown any) {
+	x.scope.mu.Lock()
+	held, answered := x.held, x.answered
+	x.held = false
+	if answered.IsZero() && thrown == nil {
+		x.event.ResponseStatus = &x.status
+		x.status.Code = http.StatusOK
+		if x.status.Message == "" {
+			x.status.Status, x.status.Message = "Success", "Connection closed early"
+		}
+		answered, held = time.Now(), x.long || x.alone
+	}
+	x.scope.mu.Unlock()
+
+	stage := audit.StageResponseComplete
+	if held {
+		x.emit(audit.StageResponseStarted, answered)
+	}
+	switch thrown {
+	case nil:
+	case http.ErrAbortHandler:
+		x.scope.annotate(abortedKey, "true")
+		x.scope.mu.Lock()
+		if x.event.ResponseStatus == nil {
+			x.event.ResponseStatus = &audit.Status{Status: "Failure", Message: "Connection closed early"}
+		}
+		x.scope.mu.Unlock()
+	default:
+		stage = audit.StagePanic
+		x.scope.mu.Lock()
+		x.event.ResponseStatus = &audit.Status{Status: "Failure", Reason: "InternalError",
+			Message: fmt.Sprintf("APIServer panic'd: %v", thrown), Code: http.StatusInternalServerError}
+		x.scope.mu.Unlock()
+	}
+	if !x.alone {
+		x.emit(stage, time.Now())
+	}
+	x.scope.close()
+}

@@ -1,0 +1,130 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"annals.dev/audit"
+)
+
+// Handler audits the handler inside it.
+type Handler struct {
+	next   http.Handler
+	cfg    Config
+	policy atomic.Pointer[active]
+	change chan struct{} // holds a token while nobody changes the policy
+}
+
+// New puts a Handler around next.
+func New(next http.Handler, cfg Config) (*Handler, error) {
+	switch {
+	case next == nil:
+		return nil, errors.New("capture: there is no handler to audit")
+	case cfg.Policy == nil:
+		return nil, errors.New("capture: Config.Policy is missing: it says what is recorded")
+	case cfg.Sink == nil:
+		return nil, errors.New("capture: Config.Sink is missing: it is where events go")
+	case cfg.MaxBody < 0:
+		return nil, fmt.Errorf("capture: Config.MaxBody is %d, which is below 0; 0 is the default of %d bytes", cfg.MaxBody, DefaultMaxBody)
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	if cfg.Authenticate == nil {
+		cfg.Authenticate = ContextUser
+	}
+	if cfg.Unauthorized == nil {
+		cfg.Unauthorized = http.HandlerFunc(unauthorized)
+	}
+	if cfg.Body == nil {
+		cfg.Body = DecodeBody
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	a, err := newActive(cfg.Policy)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{next: next, cfg: cfg, change: make(chan struct{}, 1)}
+	h.change <- struct{}{}
+	h.policy.Store(a)
+	return h, nil
+}
+
+// ServeHTTP records the request as the policy says, and has the handler within answer it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	received := time.Now()
+	s := newScope(w, r)
+	r = r.WithContext(s)
+
+	var info RequestInfo
+	if err := h.requestInfo(r, &info); err != nil {
+		internalError(w, r, fmt.Errorf("failed to create RequestInfo: %w", err))
+		return
+	}
+	user, failed := h.cfg.Authenticate.Authenticate(r)
+	next := h.next
+	if failed != nil {
+		user, next = nil, h.cfg.Unauthorized
+	}
+	info.User = user
+
+	d := h.policy.Load().evaluator.Decide(&info.Attributes)
+	h.cfg.Metrics.level(d.Level)
+	if d.Level == audit.LevelNone {
+		s.close()
+		next.ServeHTTP(w, r)
+		return
+	}
+
+	x := &exchange{h: h, scope: s, level: d.Level, omit: d.Omit, strip: d.OmitManagedFields, info: info, w: w, r: r}
+	x.metadata(received)
+	if failed != nil {
+		x.alone, x.event.ResponseStatus = true, &x.status
+		x.status.Message = triedToAuthenticate(r)
+	} else if err := x.emit(audit.StageRequestReceived, received); err != nil {
+		h.cfg.Metrics.rejected()
+		h.cfg.Log.Error("request refused because its audit event was not stored", "auditID", s.id, "err", err)
+		s.close()
+		internalError(w, r, errors.New("failed to store audit event"))
+		return
+	} else {
+		x.long = h.longRunning(r, &x.info)
+	}
+	x.serve(next)
+}
+
+func (h *Handler) requestInfo(r *http.Request, info *RequestInfo) error {
+	if h.cfg.RequestInfo == nil {
+		return kubernetes(r, info)
+	}
+	given, err := h.cfg.RequestInfo(r)
+	if given != nil {
+		*info = *given
+	}
+	return err
+}
+
+func (h *Handler) longRunning(r *http.Request, info *RequestInfo) bool {
+	if h.cfg.LongRunning == nil {
+		return KubernetesLongRunning(r, info)
+	}
+	return h.cfg.LongRunning(r, info)
+}
+
+// background is what sinks get: an event is written whether or not its client still waits.
+var background = context.Background()
+
+var noHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// internalError answers as kube-apiserver does where it has no Status to give.
+func internalError(w http.ResponseWriter, r *http.Request, err error) {
+	http.Error(w, noHTML.Replace(fmt.Sprintf("Internal Server Error: %q: %v", r.RequestURI, err)), http.StatusInternalServerError)
+}

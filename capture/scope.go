@@ -1,0 +1,156 @@
+package capture
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"sync"
+
+	"annals.dev/audit"
+)
+
+const auditIDHeader = "Audit-Id" // as http.Header has it
+
+type contextKey int
+
+const (
+	userKey contextKey = iota
+	scopeKey
+)
+
+// scope is a request's context. It outlives the request where the handler within leaves goroutines behind, and so is
+// never used again for another.
+type scope struct {
+	context.Context
+	id      string
+	headers [1]string // the id again, as a value of both headers
+
+	mu          sync.Mutex // guards all that follows, and what an exchange says it guards
+	closed      bool       // nothing more is recorded
+	x           *exchange  // nil before the policy has decided
+	annotations map[string]string
+}
+
+// newScope takes the request's audit ID, or makes one, and puts it into both headers.
+func newScope(w http.ResponseWriter, r *http.Request) *scope {
+	s := &scope{Context: r.Context()}
+	if given := r.Header[auditIDHeader]; len(given) > 0 && given[0] != "" {
+		s.id = given[0]
+	} else {
+		s.id = newUUID()
+		if r.Header == nil {
+			r.Header = http.Header{}
+		}
+	}
+	s.headers[0] = s.id
+	r.Header[auditIDHeader] = s.headers[:1:1]
+	if answer := w.Header(); answer.Get(auditIDHeader) == "" {
+		answer[auditIDHeader] = s.headers[:1:1]
+	}
+	return s
+}
+
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	var t [36]byte
+	hex.Encode(t[:8], b[:4])
+	hex.Encode(t[9:13], b[4:6])
+	hex.Encode(t[14:18], b[6:8])
+	hex.Encode(t[19:23], b[8:10])
+	hex.Encode(t[24:], b[10:])
+	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
+	return string(t[:])
+}
+
+func (s *scope) Value(key any) any {
+	if key == scopeKey {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+func (s *scope) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+}
+
+func scopeOf(ctx context.Context) *scope {
+	s, _ := ctx.Value(scopeKey).(*scope)
+	return s
+}
+
+// WithUser is ctx with who makes the request, for a handler that stands behind one that authenticates.
+func WithUser(ctx context.Context, u *audit.UserInfo) context.Context {
+	return context.WithValue(ctx, userKey, u)
+}
+
+// ContextUser is an Authenticator that takes what WithUser put into the request's context; without it, nobody.
+var ContextUser Authenticator = contextUser{}
+
+type contextUser struct{}
+
+func (contextUser) Authenticate(r *http.Request) (*audit.UserInfo, error) {
+	u, _ := r.Context().Value(userKey).(*audit.UserInfo)
+	return u, nil
+}
+
+// Annotate adds an annotation to the request's event. The first value of a key stays. What comes after the last event is
+// lost.
+func Annotate(ctx context.Context, key, value string) {
+	if s := scopeOf(ctx); s != nil {
+		s.annotate(key, value)
+	}
+}
+
+func (s *scope) annotate(key, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		if s.x != nil {
+			s.x.h.cfg.Metrics.lost("late")
+			s.x.h.cfg.Log.Warn("audit annotation came after the request's last event", "auditID", s.id, "key", key)
+		}
+		return
+	}
+	if old, ok := s.annotations[key]; ok {
+		if old != value && s.x != nil {
+			s.x.h.cfg.Metrics.lost("conflict")
+			s.x.h.cfg.Log.Warn("audit annotation has another value already", "auditID", s.id, "key", key)
+		}
+		return
+	}
+	if s.annotations == nil {
+		s.annotations = map[string]string{}
+	}
+	s.annotations[key] = value
+}
+
+// SetImpersonatedUser says as whom the request acts, from the next stage on. constraint is by what right, or "".
+func SetImpersonatedUser(ctx context.Context, u *audit.UserInfo, constraint string) {
+	s := scopeOf(ctx)
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.x == nil {
+		return
+	}
+	s.x.event.ImpersonatedUser = u
+	if constraint != "" {
+		s.x.event.AuthenticationMetadata = &audit.AuthenticationMetadata{ImpersonationConstraint: constraint}
+	}
+}
+
+// AuditID is the request's audit ID, "" outside a Handler.
+func AuditID(ctx context.Context) string {
+	if s := scopeOf(ctx); s != nil {
+		return s.id
+	}
+	return ""
+}
