@@ -1,0 +1,136 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"time"
+
+	"annals.dev/capture"
+)
+
+const auditIDHeader = "Audit-Id"
+
+// forwarder is what stands inside the auditing handler: it decides as whom a request goes up, and sends it.
+func (p *Proxy) forwarder() http.Handler {
+	reverse := &httputil.ReverseProxy{
+		Rewrite: p.rewrite, Transport: p.upstream, FlushInterval: -1, ModifyResponse: p.answered, ErrorHandler: p.failed, ErrorLog: errorLog(p.cfg.Log),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := callOf(r)
+		as, refused := p.identity(r)
+		if refused != nil {
+			p.refuse(w, r, refused)
+			return
+		}
+		c.as = as
+		stream := isStream(r, c.info)
+		places, full := p.requests, "ordinary requests"
+		if stream {
+			places, full = p.streams, "watches, logs and upgraded connections"
+		}
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+		default:
+			w.Header().Set("Retry-After", "1")
+			p.refuse(w, r, refuse(http.StatusTooManyRequests, "TooManyRequests", "this proxy has as many %s under way as it takes: try again in a second", full))
+			return
+		}
+		if !stream {
+			ctx, cancel := context.WithTimeout(r.Context(), p.cfg.Timeout)
+			defer cancel()
+			r = r.WithContext(ctx)
+			// A client that neither sends nor reads holds a place no longer than others. Where it cannot be set, as in a test's
+			// recorder, nothing is held either.
+			until := time.Now().Add(p.cfg.Timeout)
+			control := http.NewResponseController(w)
+			_ = control.SetReadDeadline(until)
+			_ = control.SetWriteDeadline(until.Add(5 * time.Second)) // so that the answer that says so still goes out
+		}
+		// The answer brings the audit ID, so that it survives interim answers, which clear the headers.
+		w.Header().Del(auditIDHeader)
+		reverse.ServeHTTP(w, r)
+	})
+}
+
+// isStream says of a request that it may go on for as long as it likes.
+func isStream(r *http.Request, info *capture.RequestInfo) bool {
+	return r.Header.Get("Upgrade") != "" || capture.KubernetesLongRunning(r, info)
+}
+
+// rewrite makes the request that goes up. It runs after the headers that the client's Connection names were removed, so
+// that nobody can have those removed which are set here.
+func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
+	c := callOf(pr.In)
+	out := pr.Out
+	out.URL, out.Host = p.upstream.locate(c.url), ""
+	out.Trailer = nil // the upstream reads none, and what comes after the body is past all checks
+	strip(out.Header, p.cfg.Mode)
+	out.Header.Del("Expect") // the body is asked for when the upstream reads it
+	out.Header.Set("X-Forwarded-For", strings.Join(c.ips, ", "))
+	if len(c.ips) == 0 {
+		out.Header.Del("X-Forwarded-For")
+	}
+	if id := capture.AuditID(pr.In.Context()); id != "" {
+		out.Header[auditIDHeader] = []string{id}
+	}
+	if p.cfg.Mode == Impersonate {
+		if others, _, err := splitProtocols(out.Header); err == nil && len(others) > 0 {
+			out.Header[protocolHeader] = []string{strings.Join(others, ", ")}
+		} else {
+			delete(out.Header, protocolHeader)
+		}
+		setIdentity(out.Header, c.as)
+	}
+}
+
+// answered looks at an answer before it goes to the client.
+func (p *Proxy) answered(res *http.Response) error {
+	ctx := res.Request.Context()
+	c := callOf(res.Request)
+	if p.cfg.Mode == Passthrough && c.as != nil && impersonationHeld(res, c.user.Username) {
+		capture.SetImpersonatedUser(ctx, c.as, "")
+	}
+	if id := capture.AuditID(ctx); id != "" {
+		res.Header[auditIDHeader] = []string{id}
+	}
+	return nil
+}
+
+// statusClientGone is the code of a request whose client left before there was an answer. No client sees it.
+const statusClientGone = 499
+
+// failed answers for an upstream that did not.
+func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
+	f := refuse(http.StatusBadGateway, "ServiceUnavailable", "the API server behind this proxy cannot be reached, or broke off")
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		f = refuse(http.StatusGatewayTimeout, "Timeout", "the API server behind this proxy did not answer within %s", p.cfg.Timeout)
+	case errors.As(err, &tooLarge):
+		f = refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the body has more than %d bytes", tooLarge.Limit)
+	case errors.Is(r.Context().Err(), context.Canceled):
+		f = refuse(statusClientGone, "", "the client went away before there was an answer")
+	default:
+		p.cfg.Metrics.upstreamFailed()
+		p.cfg.Log.Error("proxy: upstream", "error", err, "auditID", capture.AuditID(r.Context()))
+	}
+	p.refuse(w, r, f)
+}
+
+// unauthorized answers a request whose caller was not accepted.
+func (p *Proxy) unauthorized(w http.ResponseWriter, r *http.Request) {
+	f := callOf(r).refused
+	if f == nil {
+		f = refuse(http.StatusUnauthorized, "Unauthorized", "Unauthorized")
+	}
+	p.refuse(w, r, f)
+}
+
+// errorLog is for net/http, which logs whatever clients do.
+func errorLog(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }
