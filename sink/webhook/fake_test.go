@@ -20,12 +20,14 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func fake(t *testing.T, cfg Config, answer transport) *Webhook {
 	t.Helper()
-	cfg.Kubeconfig = kubeconfig(t, map[string]any{"server": "http://receiver.example"}, nil)
+	if cfg.Kubeconfig == "" {
+		cfg.Kubeconfig = kubeconfig(t, map[string]any{"server": "http://receiver.example"}, nil)
+	}
 	w, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.to.client.Transport = &noting{answer}
+	w.to.base.RoundTripper = answer
 	t.Cleanup(func() {
 		if err := w.Close(context.Background()); err != nil {
 			t.Error(err)

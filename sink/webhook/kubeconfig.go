@@ -18,6 +18,7 @@ import (
 type endpoint struct {
 	client  *http.Client
 	url     *url.URL
+	base    *noting
 	secrets []string // what no message may show
 }
 
@@ -70,7 +71,10 @@ func open(file string, timeout time.Duration) (*endpoint, error) {
 		u.RawQuery += "timeout=" + url.QueryEscape(timeout.String())
 	}
 	cfg.Timeout = timeout
-	cfg.Wrap(func(rt http.RoundTripper) http.RoundTripper { return &noting{rt} })
+	cfg.Wrap(func(rt http.RoundTripper) http.RoundTripper {
+		e.base = &noting{rt}
+		return e.base
+	})
 	transport, err := rest.TransportFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

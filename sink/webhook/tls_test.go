@@ -11,8 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -74,48 +74,55 @@ func TestClientCertificate(t *testing.T) {
 	if err := w.Send(t.Context(), event("1")); err != nil {
 		t.Fatal(err)
 	}
-	// The files hold another certificate now; client-go reads them when it connects anew.
+	// The files hold another certificate now; client-go reads them when it connects anew, once a second at most.
 	certPEM, keyPEM = ca.issue(t, "cp-1 renewed")
 	write(t, filepath.Join(dir, "tls.crt"), certPEM)
 	write(t, filepath.Join(dir, "tls.key"), keyPEM)
-	w.to.client.CloseIdleConnections()
-	v.CloseClientConnections()
-	if err := w.Send(t.Context(), event("2")); err != nil {
-		t.Fatal(err)
-	}
-	got := v.got()
-	if len(got) != 2 || got[0].client != "cp-1" || got[1].client != "cp-1 renewed" {
-		t.Errorf("clients %q and %q", got[0].client, got[len(got)-1].client)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		v.CloseClientConnections()
+		if err := w.Send(t.Context(), event("2")); err != nil {
+			t.Fatal(err)
+		}
+		got := v.got()
+		if got[0].client != "cp-1" {
+			t.Fatalf("client %q", got[0].client)
+		}
+		if got[len(got)-1].client == "cp-1 renewed" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("client %q for ten seconds", got[len(got)-1].client)
+		}
 	}
 }
 
-// TestRotatingToken has a receiver that no longer knows the first token. The file has the next.
+// TestRotatingToken has a receiver that no longer knows the first token; the file has the next, and client-go reads it within a
+// minute, which is sooner than the last attempt.
 func TestRotatingToken(t *testing.T) {
 	file := write(t, filepath.Join(t.TempDir(), "token"), []byte("first-token\n"))
-	var mu sync.Mutex
-	valid := "first-token"
-	v := secure(t, func(_ int, r request) (int, map[string]string, string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if r.header.Get("Authorization") != "Bearer "+valid {
-			return 401, nil, "no"
+	config := kubeconfig(t, map[string]any{"server": "https://receiver.example"}, map[string]any{"tokenFile": file})
+	synctest.Test(t, func(t *testing.T) {
+		valid, n := "first-token", 0
+		w := fake(t, Config{Kubeconfig: config}, func(r *http.Request) (*http.Response, error) {
+			n++
+			if r.Header.Get("Authorization") != "Bearer "+valid {
+				return response(401, "", "no "+r.Header.Get("Authorization")), nil
+			}
+			return response(200, "", ""), nil
+		})
+		if err := w.Send(t.Context(), event("1")); err != nil {
+			t.Fatal(err)
 		}
-		return 200, nil, ""
-	}, nil)
-	w := open1(t, Config{Kubeconfig: kubeconfig(t, map[string]any{"server": v.URL, "certificate-authority-data": base64Of(v.ca())}, map[string]any{"tokenFile": file})})
-	if err := w.Send(t.Context(), event("1")); err != nil {
-		t.Fatal(err)
-	}
-	write(t, file, []byte("second-token\n"))
-	mu.Lock()
-	valid = "second-token"
-	mu.Unlock()
-	if err := w.Send(t.Context(), event("2")); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(v.got()); n != 3 {
-		t.Errorf("%d requests, want one refused and two taken", n)
-	}
+		write(t, file, []byte("second-token\n"))
+		valid = "second-token"
+		if err := w.Send(t.Context(), event("2")); err != nil || n < 3 {
+			t.Errorf("%v after %d requests", err, n)
+		}
+		valid = "third-token"
+		if err := w.Send(t.Context(), event("3")); err == nil || strings.Contains(err.Error(), "second") {
+			t.Errorf("error %v", err)
+		}
+	})
 }
 
 func TestExecPlugin(t *testing.T) {
