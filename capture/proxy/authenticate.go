@@ -73,7 +73,7 @@ func (a authenticator) authenticate(r *http.Request, c *call) (*audit.UserInfo, 
 	}
 	if a.p.cfg.Mode == Passthrough {
 		if token == "" {
-			return &audit.UserInfo{Username: anonymous, Groups: []string{unauthenticated}}, nil
+			return nobody(c), nil
 		}
 		return a.p.reviews.user(r.Context(), token, a.p.reviews.ofSelf)
 	}
@@ -96,8 +96,17 @@ func (a authenticator) authenticate(r *http.Request, c *call) (*audit.UserInfo, 
 	case presented != nil:
 		return nil, presented
 	}
-	// Nobody is impersonated as system:anonymous: that would undo an upstream's --anonymous-auth=false.
-	return nil, refuse(http.StatusUnauthorized, "Unauthorized", "no credentials that this proxy takes")
+	if token != "" {
+		return nil, refuse(http.StatusUnauthorized, "Unauthorized", "this proxy takes no tokens")
+	}
+	return nobody(c), nil
+}
+
+// nobody is a caller without credentials. The request goes up without any too, in both modes, rather than as an impersonated
+// system:anonymous: whether it is let in is the upstream's to say.
+func nobody(c *call) *audit.UserInfo {
+	c.anonymous = true
+	return &audit.UserInfo{Username: anonymous, Groups: []string{unauthenticated}}
 }
 
 // withAuthenticated is the user with the group that every authenticated one has.

@@ -85,7 +85,9 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 		} else {
 			delete(out.Header, protocolHeader)
 		}
-		setIdentity(out.Header, c.as)
+		if c.as != nil {
+			setIdentity(out.Header, c.as)
+		}
 	}
 }
 

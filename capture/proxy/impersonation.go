@@ -56,14 +56,13 @@ func completed(u *audit.UserInfo) *audit.UserInfo {
 	if namespace, _, ok := serviceAccount(u.Username); ok && len(u.Groups) == 0 {
 		with.Groups = []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace}
 	}
-	switch {
-	case u.Username == anonymous:
-		if !slices.Contains(with.Groups, unauthenticated) {
-			with.Groups = append(slices.Clone(with.Groups), unauthenticated)
-		}
-		return &with
+	if u.Username != anonymous {
+		return withAuthenticated(&with)
 	}
-	return withAuthenticated(&with)
+	if !slices.Contains(with.Groups, unauthenticated) {
+		with.Groups = append(slices.Clone(with.Groups), unauthenticated)
+	}
+	return &with
 }
 
 // serviceAccount splits the user name of a service account.
@@ -86,11 +85,16 @@ func (p *Proxy) identity(r *http.Request) (*audit.UserInfo, *refusal) {
 		}
 		return completed(want), nil
 	}
-	caller := callOf(r).user
+	c := callOf(r)
+	caller := c.user
 	named := slices.ContainsFunc(slices.Collect(maps.Keys(r.Header)), isImpersonation)
 	switch {
 	case named && !p.cfg.AllowImpersonation:
 		return nil, refuse(http.StatusForbidden, "Forbidden", "this proxy does not let callers impersonate others")
+	case named && c.anonymous:
+		return nil, refuse(http.StatusForbidden, "Forbidden", "without credentials nobody can be impersonated")
+	case c.anonymous:
+		return nil, nil
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "BadRequest", "%w", err)
 	case named && want == nil:

@@ -172,12 +172,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // call is what the proxy knows of one request, in the request's context. The goroutine that serves the request owns it.
 type call struct {
-	url     *url.URL             // as the client sent it; the request's own is redacted
-	ips     []string             // where it came from, as far as that is believed
-	refused *refusal             // why the caller was not accepted
-	as      *audit.UserInfo      // as whom the request asks to act, in Passthrough
-	user    *audit.UserInfo      // who calls
-	info    *capture.RequestInfo // what it is about
+	url       *url.URL             // as the client sent it; the request's own is redacted
+	ips       []string             // where it came from, as far as that is believed
+	refused   *refusal             // why the caller was not accepted
+	as        *audit.UserInfo      // as whom the request asks to act, in Passthrough
+	user      *audit.UserInfo      // who calls
+	info      *capture.RequestInfo // what it is about
+	anonymous bool                 // it came without credentials
 }
 
 type callKey struct{}

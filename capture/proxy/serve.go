@@ -114,7 +114,7 @@ func (p *Proxy) Ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := p.upstream.RoundTrip(r)
+	res, err := p.upstream.own.ordinary.RoundTrip(r)
 	if err != nil {
 		return fmt.Errorf("the upstream cannot be reached: %w", err)
 	}

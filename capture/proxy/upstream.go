@@ -16,7 +16,12 @@ import (
 
 // upstream is the API server, and the only thing that is dialled.
 type upstream struct {
-	base     url.URL // scheme, host and path, nothing else
+	base url.URL    // scheme, host and path, nothing else
+	own  transports // with the proxy's credentials; in Passthrough it has none
+	bare transports // without
+}
+
+type transports struct {
 	ordinary http.RoundTripper
 	upgrades http.RoundTripper // HTTP/1.1, which alone can be upgraded
 }
@@ -29,33 +34,44 @@ func newUpstream(cfg *rest.Config, mode Mode) (*upstream, error) {
 	if base.Scheme != "https" {
 		return nil, fmt.Errorf("%s://%s is not https: tokens would cross the network in the clear", base.Scheme, base.Host)
 	}
+	up := &upstream{base: url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}}
+	if up.bare, err = newTransports(rest.AnonymousClientConfig(cfg)); err != nil {
+		return nil, err
+	}
 	if mode == Passthrough {
 		// A client certificate of ours would go before the caller's token at the upstream, and make every caller the proxy.
-		cfg = rest.AnonymousClientConfig(cfg)
-	} else {
-		cfg = rest.CopyConfig(cfg)
+		up.own = up.bare
+		return up, nil
 	}
+	up.own, err = newTransports(rest.CopyConfig(cfg))
+	return up, err
+}
+
+func newTransports(cfg *rest.Config) (t transports, err error) {
 	cfg.UserAgent, cfg.Timeout, cfg.DisableCompression = "", 0, true // bodies pass as they are
-	up := &upstream{base: url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}}
 	// Naming the protocols also keeps client-go from handing out http.DefaultTransport, which it does for a server with a
 	// public certificate, and which decompresses.
 	cfg.NextProtos = []string{"h2", "http/1.1"}
-	if up.ordinary, err = rest.TransportFor(cfg); err != nil {
-		return nil, err
+	if t.ordinary, err = rest.TransportFor(cfg); err != nil {
+		return t, err
 	}
+	cfg = rest.CopyConfig(cfg)
 	cfg.NextProtos = []string{"http/1.1"}
-	if up.upgrades, err = rest.TransportFor(cfg); err != nil {
-		return nil, err
-	}
-	return up, nil
+	t.upgrades, err = rest.TransportFor(cfg)
+	return t, err
 }
 
-// RoundTrip sends a request up by the transport that it needs.
+// RoundTrip sends a client's request up by the transport that it needs.
 func (up *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Header.Get("Upgrade") != "" {
-		return up.upgrades.RoundTrip(r)
+	t := up.bare
+	if callOf(r).as != nil {
+		// The proxy's credentials go up only with the name of somebody to act as.
+		t = up.own
 	}
-	return up.ordinary.RoundTrip(r)
+	if r.Header.Get("Upgrade") != "" {
+		return t.upgrades.RoundTrip(r)
+	}
+	return t.ordinary.RoundTrip(r)
 }
 
 // locate gives the URL for what a client asked. Nothing but path and query is taken from it.
@@ -90,7 +106,7 @@ func (up *upstream) ask(ctx context.Context, path, token string, question, answe
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := up.ordinary.RoundTrip(r)
+	res, err := up.own.ordinary.RoundTrip(r)
 	if err != nil {
 		return 0, err
 	}

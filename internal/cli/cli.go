@@ -202,6 +202,7 @@ func newRoot(io *streams) *cobra.Command {
 	root.AddCommand(
 		newDemo(e), newInit(e), newServe(e), newSetup(e), newToken(e), newImport(e),
 		newSearch(e), newSQL(e), newVerify(e), newProve(e), newCheckpoint(e),
+		newProxy(e),
 		newDoctor(e), newVersion(e), helpExitCodes(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = false
