@@ -1,77 +1,61 @@
 package policy
 
-import (
-	"slices"
-	"strings"
+import "math/bits"
 
-	"annals.dev/audit"
-)
-
-// Evaluator is a compiled policy. It does not change; many goroutines may use it.
-type Evaluator struct{ policy *Policy }
-
-// Compile makes the form of a policy that Decide uses. It keeps nothing of p.
-func Compile(p *Policy) *Evaluator { return &Evaluator{p} }
-
-// Decide gives the verdict on a request.
+// Decide gives the verdict on a request. It allocates nothing and remembers nothing.
 func (e *Evaluator) Decide(a *Attributes) Decision {
-	for i := range e.policy.Rules {
-		r := &e.policy.Rules[i]
-		if !r.matches(a) {
-			continue
-		}
-		d := Decision{Level: r.Level, Omit: StagesOf(e.policy.OmitStages...) | StagesOf(r.OmitStages...), Rule: i}
-		d.OmitManagedFields = e.policy.OmitManagedFields
-		if r.OmitManagedFields != nil {
-			d.OmitManagedFields = *r.OmitManagedFields
-		}
-		return d
+	// What only some columns ask is looked up when the first column asks that could decide.
+	var known asks
+	target, apiGroup := e.all, e.all
+	if a.ResourceRequest {
+		target, apiGroup = e.resources.of(a.Resource, a.Subresource), e.apiGroups.of(a.APIGroup)
+	} else {
+		target = e.paths.of(a.Path)
 	}
-	return Decision{Level: audit.LevelNone, Omit: StagesOf(e.policy.OmitStages...), Rule: -1}
+	user, verb, namespace, name := e.all, e.all, e.all, e.all
+	for w := range e.words {
+		candidates := target[w] & apiGroup[w] & user[w] & verb[w] & namespace[w] & name[w]
+		groupsKnown := false
+		for candidates != 0 {
+			column := w*64 + bits.TrailingZeros64(candidates)
+			open := e.asks[column] &^ known
+			switch {
+			case open&askVerb != 0:
+				verb, known = e.verbs.of(a.Verb), known|askVerb
+				candidates &= verb[w]
+			case open&askUser != 0:
+				user, known = e.users.rest, known|askUser
+				if a.User != nil {
+					user = e.users.of(a.User.Username)
+				}
+				candidates &= user[w]
+			case open&askNamespace != 0:
+				namespace, known = e.namespaces.of(a.Namespace), known|askNamespace
+				candidates &= namespace[w]
+			case open&askName != 0:
+				name, known = e.names.of(a.Name), known|askName
+				candidates &= name[w]
+			case open&askGroup != 0 && !groupsKnown:
+				groupsKnown = true
+				candidates &= e.groups(a, w)
+			default:
+				return e.verdicts[column]
+			}
+		}
+	}
+	return e.none
 }
 
-func (r *Rule) matches(a *Attributes) bool {
-	if len(r.Users) > 0 && (a.User == nil || !slices.Contains(r.Users, a.User.Username)) {
-		return false
-	}
-	if len(r.UserGroups) > 0 && (a.User == nil || !slices.ContainsFunc(a.User.Groups, func(g string) bool { return slices.Contains(r.UserGroups, g) })) {
-		return false
-	}
-	if len(r.Verbs) > 0 && !slices.Contains(r.Verbs, a.Verb) {
-		return false
-	}
-	if len(r.Namespaces) > 0 || len(r.Resources) > 0 {
-		return r.matchesResource(a)
-	}
-	if len(r.NonResourceURLs) > 0 {
-		return !a.ResourceRequest && slices.ContainsFunc(r.NonResourceURLs, func(u string) bool {
-			prefix, wild := strings.CutSuffix(u, "*")
-			return u == a.Path || wild && strings.HasPrefix(a.Path, prefix)
-		})
-	}
-	return true
-}
-
-func (r *Rule) matchesResource(a *Attributes) bool {
-	if !a.ResourceRequest || len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, a.Namespace) {
-		return false
-	}
-	return len(r.Resources) == 0 || slices.ContainsFunc(r.Resources, func(g GroupResources) bool {
-		if g.Group != a.APIGroup && g.Group != "*" {
-			return false
+// groups is the word of the columns that are content with the user's groups. It is made for each word: a union of whole
+// sets would want memory.
+func (e *Evaluator) groups(a *Attributes, w int) uint64 {
+	word := e.userGroups.rest[w]
+	if a.User != nil {
+		for _, g := range a.User.Groups {
+			if s, ok := e.userGroups.rows.get(g); ok {
+				word |= s[w]
+			}
 		}
-		if len(g.Resources) == 0 {
-			return true
-		}
-		if len(g.ResourceNames) > 0 && !slices.Contains(g.ResourceNames, a.Name) {
-			return false
-		}
-		full := a.Resource
-		if a.Subresource != "" {
-			full += "/" + a.Subresource
-		}
-		return slices.ContainsFunc(g.Resources, func(s string) bool {
-			return s == full || s == "*" || s == a.Resource+"/*" || a.Subresource != "" && s == "*/"+a.Subresource
-		})
-	})
+	}
+	return word
 }
