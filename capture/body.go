@@ -1,8 +1,267 @@
 package capture
 
-import "annals.dev/audit"
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
 
-// DecodeBody is the BodyDecoder for JSON.
-func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
-	return body, audit.Span(body).Valid(), nil
+	"annals.dev/audit"
+	"annals.dev/policy"
+)
+
+// Annotations that say why a body is not in the event as it was sent.
+const (
+	requestNote  = "audit.annals.dev/request-object"
+	responseNote = "audit.annals.dev/response-object"
+)
+
+// kept is the copy of a body that passes by. scope.mu guards it.
+type kept struct {
+	buffer *[]byte
+	total  int64 // of the body so far; more than the buffer has if that is full
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+
+// add keeps b, up to limit bytes altogether.
+func (k *kept) add(b []byte, limit int64) {
+	k.total += int64(len(b))
+	if k.buffer == nil {
+		k.buffer = buffers.Get().(*[]byte)
+	}
+	room := max(limit-int64(len(*k.buffer)), 0)
+	*k.buffer = append(*k.buffer, b[:min(int64(len(b)), room)]...)
+}
+
+func (k *kept) bytes() []byte {
+	if k.buffer == nil {
+		return nil
+	}
+	return *k.buffer
+}
+
+func (k *kept) release() {
+	if k.buffer != nil && cap(*k.buffer) <= maxPooled {
+		*k.buffer = (*k.buffer)[:0]
+		buffers.Put(k.buffer)
+	}
+	*k = kept{}
+}
+
+// requestBody copies what the handler within reads.
+type requestBody struct {
+	io.ReadCloser
+	x *exchange
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.x.scope.mu.Lock()
+	if !b.x.scope.closed {
+		b.x.request.add(p[:n], b.x.h.cfg.MaxBody)
+		b.x.requestEnded = b.x.requestEnded || err == io.EOF
+	}
+	b.x.scope.mu.Unlock()
+	return n, err
+}
+
+// watchRequestBody puts requestBody into the request, if anything of its body may go into the event.
+func (x *exchange) watchRequestBody() {
+	if x.r.Body == nil || x.r.Body == http.NoBody || x.long {
+		return
+	}
+	switch x.r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return
+	}
+	if !x.level.AtLeast(audit.LevelRequest) && !x.namedByBody() {
+		return
+	}
+	x.body = requestBody{x.r.Body, x}
+	x.r.Body = &x.body
+}
+
+// namedByBody reports whether the body says more of the object than the URL.
+func (x *exchange) namedByBody() bool {
+	return x.info.ResourceRequest && (x.info.Verb == "create" || x.info.Verb == "update")
+}
+
+// settle reads the copies of the bodies into the event. The caller holds scope.mu.
+func (x *exchange) settle() {
+	if x.request.total > 0 {
+		c := x.read(x.r.Header, &x.request, x.requestEnded, x.r.ContentLength)
+		if c.note == "" && x.namedByBody() {
+			nameObject(&x.objectRef, c.value)
+		}
+		if x.level.AtLeast(audit.LevelRequest) {
+			x.event.RequestObject = x.object(requestNote, c, x.info.Verb != "patch")
+		}
+	}
+	if x.response.total > 0 {
+		c := x.read(x.w.Header(), &x.response, true, 0)
+		isStatus := c.note == "" && readStatus(c.value, &x.status)
+		if x.level.AtLeast(audit.LevelRequestResponse) && (isStatus || !x.long) {
+			x.event.ResponseObject = x.object(responseNote, c, true)
+		}
+	}
+}
+
+// content is a body as an event has it.
+type content struct {
+	value audit.Span // nil: it has none
+	note  string     // why that is not the body as JSON
+}
+
+func (x *exchange) object(key string, c content, mayStrip bool) audit.Span {
+	if c.note != "" {
+		x.scope.set(key, c.note)
+	} else if x.strip && mayStrip {
+		return withoutManagedFields(c.value)
+	}
+	return c.value
+}
+
+// read makes a body JSON. ended says that it was seen to its end, expected how long it was to be, if that was known.
+func (x *exchange) read(header http.Header, k *kept, ended bool, expected int64) content {
+	contentType, body := header.Get("Content-Type"), k.bytes()
+	kind := kindOf(contentType)
+	cut := k.total > int64(len(body))
+	note := fmt.Sprintf("cut: the first %d of %d bytes", len(body), max(k.total, expected))
+	switch encoding := strings.ToLower(header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+	case "gzip":
+		plain, more, err := gunzip(body, x.h.cfg.MaxBody)
+		switch {
+		case more:
+			cut, note = true, fmt.Sprintf("cut: the first %d bytes of what was compressed", len(plain))
+		case err != nil && !cut:
+			return kind.unread(nil, "undecodable: "+err.Error())
+		}
+		body = plain
+	default:
+		return kind.unread(nil, fmt.Sprintf("content encoding %q", encoding))
+	}
+	if cut {
+		return kind.unread(body, note)
+	}
+	value, ok, err := x.h.cfg.Body(contentType, body)
+	unsure := !ended && k.total != expected
+	switch {
+	case unsure && (err != nil || ok && kind != jsonBody):
+		return kind.unread(body, note)
+	case err != nil:
+		return kind.unread(body, "undecodable: "+err.Error())
+	case !ok:
+		return content{}
+	}
+	return content{value, ""}
+}
+
+// unread is a body that could not be made JSON: text is kept as a JSON string.
+func (kind bodyKind) unread(body []byte, note string) content {
+	switch kind {
+	case otherBody:
+		return content{}
+	case jsonBody, yamlBody:
+		if body != nil {
+			s, _ := json.Marshal(string(body)) // a string always can
+			return content{s, note}
+		}
+	}
+	return content{nil, note}
+}
+
+// gunzip undoes gzip, up to limit bytes; more says that there were more.
+func gunzip(b []byte, limit int64) (plain []byte, more bool, err error) {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, false, err
+	}
+	plain, err = io.ReadAll(io.LimitReader(z, limit+1))
+	if int64(len(plain)) > limit {
+		return plain[:limit], true, nil
+	}
+	return plain, false, err
+}
+
+// watchAnswer decides what to keep of the answer's body, when its header is known. The caller holds scope.mu.
+func (x *exchange) watchAnswer(code int) {
+	x.keep = nothing
+	if x.level == policy.LevelMinimal || code == http.StatusSwitchingProtocols || code == http.StatusNoContent || code == http.StatusNotModified {
+		return
+	}
+	header := x.w.Header()
+	kind := kindOf(header.Get("Content-Type"))
+	if x.level.AtLeast(audit.LevelRequestResponse) && !x.long {
+		if x.h.reads(kind) {
+			x.keep = whole
+		}
+		return
+	}
+	if kind == otherBody || !x.h.reads(kind) {
+		return
+	}
+	plain := header.Get("Content-Encoding") == ""
+	switch {
+	case plain && (kind == jsonBody || kind == protobufBody):
+		x.keep = ifStatus
+	case code >= 400:
+		x.keep = small
+	}
+}
+
+// reads reports whether Config.Body may know a kind of body.
+func (h *Handler) reads(kind bodyKind) bool {
+	return h.custom || kind == jsonBody || kind == yamlBody || kind == cborBody
+}
+
+// keeping says what is kept of an answer's body.
+type keeping int
+
+const (
+	nothing  keeping = iota
+	ifStatus         // whole if it begins as a Status
+	small            // whole up to maxStatus, because only the end tells whether it is a Status
+	whole
+)
+
+const maxStatus = 64 << 10
+
+// copyAnswer keeps what it should of b, and reports whether it is to see what follows. The caller holds scope.mu.
+func (x *exchange) copyAnswer(b []byte) bool {
+	if x.scope.closed {
+		return false
+	}
+	switch x.keep {
+	case ifStatus:
+		begin := b
+		if x.response.total > 0 {
+			x.response.add(b, x.h.cfg.MaxBody)
+			begin = x.response.bytes()
+		}
+		switch beginsAsStatus(begin) {
+		case no:
+			x.keep = nothing
+		case yes:
+			x.keep = whole
+		}
+		if x.keep != nothing && x.response.total == 0 {
+			x.response.add(b, x.h.cfg.MaxBody)
+		}
+	case small:
+		if x.response.add(b, maxStatus); x.response.total > maxStatus {
+			x.keep = nothing
+		}
+	case whole:
+		x.response.add(b, x.h.cfg.MaxBody)
+	}
+	if x.keep == nothing {
+		x.response.release()
+	}
+	return x.keep != nothing
 }

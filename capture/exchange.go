@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"annals.dev/audit"
@@ -32,8 +33,14 @@ type exchange struct {
 	status    audit.Status
 	peer      [1]string
 
-	answered time.Time // when the answer's header was written; zero: not yet
-	held     bool      // ResponseStarted waits for the answer's body, which is to be a Status
+	answered time.Time   // when the answer's header was written; zero: not yet
+	held     bool        // ResponseStarted waits for the answer's body, which may be a Status
+	keep     keeping     // of the answer's body
+	passing  atomic.Bool // the answer was begun, and what follows of it is not looked at; not guarded
+
+	body              requestBody
+	requestEnded      bool
+	request, response kept
 }
 
 // encoding is an event on its way to the sink.
@@ -74,7 +81,7 @@ func (x *exchange) metadata(received time.Time) {
 	}
 	if x.h.cfg.SourceIPs != nil {
 		e.SourceIPs = x.h.cfg.SourceIPs(x.r)
-	} else if ip := peerIP(x.r); ip != "" {
+	} else if _, ip, ok := peer(x.r); ok {
 		x.peer[0] = ip
 		e.SourceIPs = x.peer[:]
 	}
@@ -128,33 +135,27 @@ func (x *exchange) serve(next http.Handler) {
 
 const abortedKey = "audit.annals.dev/aborted"
 
+// end writes the last events. thrown is what the handler within panicked with.
 func (x *exchange) end(thrown any) {
+	x.passing.Store(true)
 	x.scope.mu.Lock()
-	held, answered := x.held, x.answered
-	x.held = false
-	if answered.IsZero() && thrown == nil {
-		x.event.ResponseStatus = &x.status
-		x.status.Code = http.StatusOK
-		if x.status.Message == "" {
-			x.status.Status, x.status.Message = "Success", "Connection closed early"
-		}
-		answered, held = time.Now(), x.long || x.alone
+	x.settle()
+	at, started := x.answered, x.held
+	if at.IsZero() {
+		at = time.Now()
+		started = (x.long || x.alone) && thrown == nil
+		x.silent(thrown)
 	}
 	x.scope.mu.Unlock()
+	if started {
+		x.emit(audit.StageResponseStarted, at)
+	}
 
 	stage := audit.StageResponseComplete
-	if held {
-		x.emit(audit.StageResponseStarted, answered)
-	}
 	switch thrown {
 	case nil:
 	case http.ErrAbortHandler:
 		x.scope.annotate(abortedKey, "true")
-		x.scope.mu.Lock()
-		if x.event.ResponseStatus == nil {
-			x.event.ResponseStatus = &audit.Status{Status: "Failure", Message: "Connection closed early"}
-		}
-		x.scope.mu.Unlock()
 	default:
 		stage = audit.StagePanic
 		x.scope.mu.Lock()
@@ -162,8 +163,26 @@ func (x *exchange) end(thrown any) {
 			Message: fmt.Sprintf("APIServer panic'd: %v", thrown), Code: http.StatusInternalServerError}
 		x.scope.mu.Unlock()
 	}
-	if !x.alone {
+	if !x.alone || thrown != nil && !started {
 		x.emit(stage, time.Now())
 	}
-	x.scope.close()
+	x.scope.mu.Lock()
+	x.scope.closed = true
+	x.request.release()
+	x.response.release()
+	x.event.RequestObject, x.event.ResponseObject = nil, nil
+	x.scope.mu.Unlock()
+}
+
+// silent is the status of a request that nobody answered; net/http then sends 200, unless the handler was cut short.
+func (x *exchange) silent(thrown any) {
+	x.event.ResponseStatus = &x.status
+	if x.alone { // it says already why the login failed
+		x.status.Code = http.StatusOK
+		return
+	}
+	x.status = audit.Status{Status: "Success", Message: "Connection closed early", Code: http.StatusOK}
+	if thrown != nil {
+		x.status.Status, x.status.Code = "Failure", 0
+	}
 }

@@ -17,6 +17,7 @@ import (
 type Handler struct {
 	next   http.Handler
 	cfg    Config
+	custom bool // Config.Body was given, and may know any type
 	policy atomic.Pointer[active]
 	change chan struct{} // holds a token while nobody changes the policy
 }
@@ -42,7 +43,8 @@ func New(next http.Handler, cfg Config) (*Handler, error) {
 	if cfg.Unauthorized == nil {
 		cfg.Unauthorized = http.HandlerFunc(unauthorized)
 	}
-	if cfg.Body == nil {
+	custom := cfg.Body != nil
+	if !custom {
 		cfg.Body = DecodeBody
 	}
 	if cfg.Log == nil {
@@ -50,11 +52,12 @@ func New(next http.Handler, cfg Config) (*Handler, error) {
 	}
 	a, err := newActive(cfg.Policy)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("capture: %w", err)
 	}
-	h := &Handler{next: next, cfg: cfg, change: make(chan struct{}, 1)}
+	h := &Handler{next: next, cfg: cfg, custom: custom, change: make(chan struct{}, 1)}
 	h.change <- struct{}{}
 	h.policy.Store(a)
+	cfg.Metrics.inForce(a.hash)
 	return h, nil
 }
 
@@ -97,6 +100,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	} else {
 		x.long = h.longRunning(r, &x.info)
+		x.watchRequestBody()
 	}
 	x.serve(next)
 }

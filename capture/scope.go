@@ -124,6 +124,11 @@ func (s *scope) annotate(key, value string) {
 		}
 		return
 	}
+	s.set(key, value)
+}
+
+// set puts an annotation there. The caller holds mu.
+func (s *scope) set(key, value string) {
 	if s.annotations == nil {
 		s.annotations = map[string]string{}
 	}

@@ -1,16 +1,18 @@
 package capture
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"time"
 
 	"annals.dev/audit"
 )
 
-func (x *exchange) writer() http.ResponseWriter { return x }
+// exchange is the http.ResponseWriter. What more the one below can, the types of variants.go can.
 
-func (x *exchange) Header() http.Header         { return x.w.Header() }
-func (x *exchange) Unwrap() http.ResponseWriter { return x.w }
+func (x *exchange) Header() http.Header { return x.w.Header() }
 
 func (x *exchange) WriteHeader(code int) {
 	x.answer(code)
@@ -18,25 +20,94 @@ func (x *exchange) WriteHeader(code int) {
 }
 
 func (x *exchange) Write(b []byte) (int, error) {
-	x.answer(http.StatusOK)
+	if !x.passing.Load() {
+		x.answer(http.StatusOK)
+		x.look(b)
+	}
 	return x.w.Write(b)
+}
+
+func (x *exchange) WriteString(s string) (int, error) {
+	if x.passing.Load() {
+		return io.WriteString(x.w, s)
+	}
+	return x.Write([]byte(s))
 }
 
 // answer notes the answer's header, the first time.
 func (x *exchange) answer(code int) {
 	if code < 200 && code != http.StatusSwitchingProtocols {
-		return // there is another to come
+		return // another is to come
 	}
 	x.scope.mu.Lock()
-	if !x.answered.IsZero() {
+	if !x.answered.IsZero() || x.scope.closed {
 		x.scope.mu.Unlock()
 		return
 	}
 	x.answered = time.Now()
 	x.status.Code = int32(code)
 	x.event.ResponseStatus = &x.status
+	x.watchAnswer(code)
+	x.held = (x.long || x.alone) && x.keep != nothing && code >= 400
+	start := (x.long || x.alone) && !x.held
+	x.passing.Store(x.keep == nothing)
 	x.scope.mu.Unlock()
-	if x.long || x.alone {
+	if start {
 		x.emit(audit.StageResponseStarted, x.answered)
 	}
+}
+
+// look copies what the event needs of the answer's body.
+func (x *exchange) look(b []byte) {
+	x.scope.mu.Lock()
+	more := x.copyAnswer(b)
+	start := x.held && !more && !x.scope.closed
+	if start {
+		x.held = false
+	}
+	x.passing.Store(!more)
+	x.scope.mu.Unlock()
+	if start {
+		x.emit(audit.StageResponseStarted, x.answered)
+	}
+}
+
+func (x *exchange) flush() { x.w.(http.Flusher).Flush() }
+
+func (x *exchange) push(target string, opts *http.PushOptions) error {
+	return x.w.(http.Pusher).Push(target, opts)
+}
+
+func (x *exchange) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(x.w).Hijack()
+	if err == nil {
+		x.answer(http.StatusSwitchingProtocols)
+	}
+	return conn, buffered, err
+}
+
+// readFrom lets the kernel copy what nobody here looks at.
+func (x *exchange) readFrom(src io.Reader) (n int64, err error) {
+	x.answer(http.StatusOK)
+	if !x.passing.Load() {
+		chunk := buffers.Get().(*[]byte)
+		defer buffers.Put(chunk)
+		for !x.passing.Load() {
+			read, readErr := src.Read((*chunk)[:cap(*chunk)])
+			if read > 0 {
+				written, err := x.Write((*chunk)[:read])
+				if n += int64(written); err != nil {
+					return n, err
+				}
+			}
+			if readErr == io.EOF {
+				return n, nil
+			}
+			if readErr != nil {
+				return n, readErr
+			}
+		}
+	}
+	more, err := x.w.(io.ReaderFrom).ReadFrom(src)
+	return n + more, err
 }
