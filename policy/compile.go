@@ -223,7 +223,7 @@ func newResourceIndex(words int, columns []column) resourceIndex {
 				at(parent).plain.add(i)
 				at(parent).other.add(i)
 			}
-			if sub, ok := strings.CutPrefix(res, "*/"); ok && sub != "" {
+			if sub, ok := strings.CutPrefix(res, "*/"); ok {
 				ofAny.at(sub, words).add(i)
 			}
 		}
