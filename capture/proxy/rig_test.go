@@ -421,3 +421,17 @@ func (a *authority) caller(t *testing.T, name string, groups []string, uids ...s
 	}
 	return pair
 }
+
+// overTLS makes a request on a connection; nil if there is no answer.
+func overTLS(conn net.Conn, request string) *http.Response {
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	c := tls.Client(conn, &tls.Config{RootCAs: testCA.pool(), ServerName: "127.0.0.1"})
+	if _, err := io.WriteString(c, request); err != nil {
+		return nil
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return nil
+	}
+	return res
+}
