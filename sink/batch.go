@@ -114,7 +114,7 @@ func (b *batch) Send(_ context.Context, events ...[]byte) error {
 		b.report.Lost(CauseClosed, len(events), ErrClosed)
 		return ErrClosed
 	}
-	taken := 0
+	taken, before := 0, len(b.queue)
 	for _, e := range events {
 		size := int64(len(e))
 		if len(b.queue) >= b.cfg.BufferSize || b.bytes+size > b.cfg.BufferBytes {
@@ -124,8 +124,10 @@ func (b *batch) Send(_ context.Context, events ...[]byte) error {
 		b.bytes += size
 		taken++
 	}
+	after := len(b.queue)
 	b.mu.Unlock()
-	if taken > 0 {
+	// run cares for the first event, and for the one that makes a batch full.
+	if before == 0 && after > 0 || before < b.cfg.MaxBatchSize && after >= b.cfg.MaxBatchSize {
 		select {
 		case b.queued <- struct{}{}:
 		default:

@@ -1,0 +1,226 @@
+package spool
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"annals.dev/internal/disk"
+	"annals.dev/internal/wal"
+	"annals.dev/sink"
+)
+
+// commitBytes is about how much goes into one fsync: what is encoded for it lies in memory a second time.
+const commitBytes = 8 << 20
+
+// fullRetry is how often a full disk is tried again. Nobody tells when others make room on it.
+const fullRetry = time.Second
+
+// headerRoom is what an empty log takes, and more.
+const headerRoom = 1 << 10
+
+// request is one Send that waits. The commit goroutine answers once.
+type request struct {
+	events [][]byte
+	size   int64 // in the log
+	taken  bool  // with mu: the commit goroutine reads events, so Send must not return
+	answer chan error
+}
+
+// Send returns when the events are fsynced. Those of concurrent calls share an fsync.
+func (s *Spool) Send(ctx context.Context, events ...[]byte) error {
+	if len(events) == 0 {
+		return nil
+	}
+	r := &request{events: events, answer: make(chan error, 1)}
+	for _, e := range events {
+		r.size += frameSize + int64(len(e))
+		if len(e) > wal.MaxPayload-stampSize {
+			return s.lost(len(events), sink.CauseTooLarge, fmt.Errorf("an event of %d bytes: the spool holds none above %d", len(e), wal.MaxPayload-stampSize))
+		}
+	}
+	if r.size+headerRoom > s.cfg.MaxBytes {
+		return s.lost(len(events), sink.CauseTooLarge, fmt.Errorf("%w: %d bytes of events at once, where it holds %d: raise its limit", ErrFull, r.size, s.cfg.MaxBytes))
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return sink.ErrClosed
+	}
+	s.pending = append(s.pending, r)
+	s.mu.Unlock()
+	wake(s.asked)
+	var err error
+	select {
+	case err = <-r.answer:
+	case <-ctx.Done():
+		if s.withdraw(r) {
+			return ctx.Err()
+		}
+		err = <-r.answer
+	}
+	if errors.Is(err, ErrFull) {
+		return s.lost(len(events), sink.CauseFull, err)
+	}
+	return err
+}
+
+// lost is the answer to events that there is no room for.
+func (s *Spool) lost(n int, cause string, err error) error {
+	if s.cfg.WhenFull != Drop {
+		return err
+	}
+	s.report.Lost(cause, n, err)
+	return nil
+}
+
+// withdraw takes a request back, unless its events are being written.
+func (s *Spool) withdraw(r *request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.taken {
+		return false
+	}
+	for i, other := range s.pending {
+		if other == r {
+			s.pending = append(s.pending[:i:i], s.pending[i+1:]...)
+			return true
+		}
+	}
+	return false // answered
+}
+
+// commit writes what the requests bring, until Close.
+func (s *Spool) commit() {
+	for {
+		wait := s.commitSome()
+		if wait == nil {
+			continue
+		}
+		select {
+		case <-s.asked:
+		case <-s.freed:
+		case <-wait:
+		case <-s.closing:
+			for s.commitSome() == nil {
+			}
+			s.reject()
+			close(s.committed)
+			return
+		}
+	}
+}
+
+// reject answers who came before Close and waits for room.
+func (s *Spool) reject() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.pending {
+		r.answer <- sink.ErrClosed
+	}
+	s.pending = nil
+}
+
+// commitSome writes one group, and returns nil if there may be more. Otherwise it returns what to wait for, besides a request and
+// room.
+func (s *Spool) commitSome() (wait <-chan time.Time) {
+	group, full := s.take()
+	if len(group) == 0 && full == nil {
+		return make(chan time.Time)
+	}
+	if full == nil {
+		err := s.write(group)
+		if err == nil || !disk.IsFull(err) {
+			for _, r := range group {
+				r.answer <- err
+			}
+			return nil
+		}
+		full = fmt.Errorf("%w: %w", ErrFull, err)
+		s.report.Problem("disk full", err)
+		s.putBack(group)
+	}
+	wake(s.stored) // delivering makes room
+	if s.cfg.WhenFull == Block {
+		return time.After(fullRetry)
+	}
+	s.mu.Lock()
+	denied := s.pending
+	s.pending = nil
+	s.mu.Unlock()
+	for _, r := range denied {
+		r.answer <- full
+	}
+	return nil
+}
+
+// take takes the requests that share the next fsync; if the first has no room, it says so.
+func (s *Spool) take() (group []*request, full error) {
+	used := int64(0)
+	for _, f := range s.log.Files() {
+		used += f.Size
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := int64(0)
+	for _, r := range s.pending {
+		if used+size+r.size > s.cfg.MaxBytes || size+r.size > commitBytes && len(group) > 0 {
+			break
+		}
+		r.taken = true
+		group = append(group, r)
+		size += r.size
+	}
+	if s.tight = len(group) == 0 && len(s.pending) > 0; s.tight {
+		return nil, fmt.Errorf("%w: %d of %d bytes are used: the receiver is down or too slow", ErrFull, used, s.cfg.MaxBytes)
+	}
+	s.pending = append([]*request(nil), s.pending[len(group):]...)
+	return group, nil
+}
+
+func (s *Spool) putBack(group []*request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range group {
+		r.taken = false
+	}
+	s.pending = append(group, s.pending...)
+	s.tight = true
+}
+
+// write appends a group's events and makes them durable.
+func (s *Spool) write(group []*request) error {
+	files := s.log.Files()
+	if len(files) > 0 && files[len(files)-1].Size >= s.fileSize() {
+		if err := s.log.Rotate(); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	stamp := binary.LittleEndian.AppendUint64(nil, uint64(now.UnixMicro()))
+	var payloads [][][]byte
+	bytes := int64(0)
+	for _, r := range group {
+		for _, e := range r.events {
+			payloads = append(payloads, [][]byte{stamp, e})
+			bytes += int64(len(e))
+		}
+	}
+	if _, err := s.log.Append(payloads...); err != nil {
+		return fmt.Errorf("write to the spool: %w", err)
+	}
+	s.mu.Lock()
+	if s.next == s.done+1 {
+		s.oldest = now
+	}
+	s.next += uint64(len(payloads))
+	s.bytes += bytes
+	s.mu.Unlock()
+	wake(s.stored)
+	return nil
+}
+
+// fileSize is when a new file of the log is begun: room comes back a file at a time.
+func (s *Spool) fileSize() int64 { return min(max(s.cfg.MaxBytes/16, 4<<10), 64<<20) }
