@@ -2,9 +2,6 @@ package proxy
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"mime"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"annals.dev/capture"
 )
 
 const protobufType = "application/vnd.kubernetes.protobuf"
@@ -24,28 +23,20 @@ var builtin = func() runtime.Decoder {
 	return serializer.NewCodecFactory(s).UniversalDeserializer()
 }()
 
-// DecodeBody is the capture.BodyDecoder of a Proxy.
+// DecodeBody is the capture.BodyDecoder of a Proxy: capture's own, and protobuf of built-in types. That of other types, which
+// only their server can read, is an error, and so the event says that there was a body.
 func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
-	kind, _, err := mime.ParseMediaType(contentType)
+	media, _, _ := strings.Cut(contentType, ";")
+	if strings.ToLower(strings.TrimSpace(media)) != protobufType {
+		return capture.DecodeBody(contentType, body)
+	}
+	obj, kind, err := builtin.Decode(body, nil, nil)
 	if err != nil {
-		kind = strings.ToLower(strings.TrimSpace(contentType))
+		return nil, false, err
 	}
-	switch kind {
-	case protobufType:
-		obj, gvk, err := builtin.Decode(body, nil, nil)
-		if err != nil {
-			return nil, false, fmt.Errorf("a protobuf body: %w", err)
-		}
-		obj.GetObjectKind().SetGroupVersionKind(*gvk)
-		b, err := json.Marshal(obj)
-		return b, err == nil, err
-	case "", "application/json":
-		if !json.Valid(body) {
-			return nil, false, errors.New("the body is no JSON")
-		}
-		return body, true, nil
-	}
-	return nil, false, nil
+	obj.GetObjectKind().SetGroupVersionKind(*kind)
+	b, err := json.Marshal(obj)
+	return b, err == nil, err
 }
 
 // decodeStatus reads a Status.

@@ -44,7 +44,7 @@ type Config struct {
 	Upstream *rest.Config // the API server; its credentials are used in mode Impersonate alone
 	Mode     Mode
 
-	Policy *policy.Policy // what is recorded; SetPolicy changes it
+	Policy *policy.Policy // what is recorded; Handler changes it
 	Sink   sink.Sink      // where events go; whoever made it closes it
 
 	// Audiences are whom a caller's token must be for, one of them. Impersonate only; without them no token is taken.
@@ -83,6 +83,7 @@ type Proxy struct {
 	upstream *upstream
 	audited  *capture.Handler
 	reviews  *reviews
+	ips      func(*http.Request) []string
 
 	requests, streams chan struct{} // a place for each that is under way
 	busy              sync.WaitGroup
@@ -102,7 +103,7 @@ func New(cfg Config) (*Proxy, error) {
 		cfg.Log.Warn("proxy: the upstream's certificate is not checked: whoever stands between can read every token; give its CA", "upstream", up.base.Host)
 	}
 	p := &Proxy{
-		cfg: cfg, upstream: up, reviews: newReviews(up, cfg.Metrics),
+		cfg: cfg, upstream: up, reviews: newReviews(up, cfg.Metrics), ips: capture.TrustedSourceIPs(cfg.TrustedProxies),
 		requests: make(chan struct{}, cfg.MaxRequests), streams: make(chan struct{}, cfg.MaxStreams),
 	}
 	p.audited, err = capture.New(p.forwarder(), capture.Config{
@@ -156,14 +157,14 @@ func (cfg *Config) fill() {
 	}
 }
 
-// SetPolicy changes what is recorded from the next request on. The change is itself recorded, as an event whose user is by.
-func (p *Proxy) SetPolicy(pol *policy.Policy, by string) error { return p.audited.SetPolicy(pol, by) }
+// Handler is what audits. Its policy may be changed while requests are under way.
+func (p *Proxy) Handler() *capture.Handler { return p.audited }
 
 // ServeHTTP records a request and passes it on.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.busy.Add(1)
 	defer p.busy.Done()
-	c := &call{url: r.URL, ips: sourceIPs(r, p.cfg.TrustedProxies)}
+	c := &call{url: r.URL, ips: p.ips(r)}
 	seen := r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	seen.URL = redacted(r.URL)
 	seen.RequestURI = seen.URL.RequestURI()

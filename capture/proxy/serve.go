@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"time"
 
-	"github.com/pires/go-proxyproto"
+	"annals.dev/capture"
 )
 
 // Limits of a connection. A watch may be silent for as long as it likes, so only a request's header, and a connection
@@ -46,7 +44,7 @@ func (p *Proxy) Serve(ctx context.Context, s Serving) error {
 	}
 	listener := s.Listener
 	if s.ProxyProtocol {
-		listener = &proxyproto.Listener{Listener: listener, ReadHeaderTimeout: headerTimeout, ConnPolicy: p.proxyPolicy}
+		listener = capture.ProxyProtocol(listener, p.cfg.TrustedProxies)
 	}
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -77,6 +75,7 @@ func (p *Proxy) Serve(ctx context.Context, s Serving) error {
 	<-served
 	cut()
 	p.busy.Wait()
+	p.upstream.closeIdle()
 	if err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}
@@ -96,14 +95,6 @@ func (p *Proxy) idle(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-func (p *Proxy) proxyPolicy(o proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
-	from, err := netip.ParseAddrPort(o.Upstream.String())
-	if err == nil && slices.ContainsFunc(p.cfg.TrustedProxies, func(t netip.Prefix) bool { return t.Contains(from.Addr().Unmap()) }) {
-		return proxyproto.REQUIRE, nil
-	}
-	return proxyproto.SKIP, nil
 }
 
 var readyz = &url.URL{Path: "/readyz"}

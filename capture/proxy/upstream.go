@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 )
 
@@ -59,6 +60,14 @@ func newTransports(cfg *rest.Config) (t transports, err error) {
 	cfg.NextProtos = []string{"http/1.1"}
 	t.upgrades, err = rest.TransportFor(cfg)
 	return t, err
+}
+
+// closeIdle lets go of connections that no request needs.
+func (up *upstream) closeIdle() {
+	for _, t := range []transports{up.own, up.bare} {
+		utilnet.CloseIdleConnectionsFor(t.ordinary)
+		utilnet.CloseIdleConnectionsFor(t.upgrades)
+	}
 }
 
 // RoundTrip sends a client's request up by the transport that it needs.

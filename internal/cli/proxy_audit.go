@@ -53,7 +53,7 @@ func (a *auditFlags) watch(ctx context.Context, p *proxy.Proxy, hangup <-chan os
 		}
 		next, err := a.policy()
 		if err == nil {
-			err = p.SetPolicy(next, "annals")
+			err = p.Handler().SetPolicy(next, "annals")
 		}
 		if err != nil {
 			log.Error("the policy is not changed", "error", err)
