@@ -200,7 +200,7 @@ func newRoot(io *streams) *cobra.Command {
 	root.PersistentFlags().StringVar(&e.data, "data", "./annals-data", "the directory that holds the ledger")
 	root.PersistentFlags().String("config", "", "file of settings (default annals.yaml here, then /etc/annals/annals.yaml)")
 	root.AddCommand(
-		newDemo(e), newInit(e), newServe(e), newSetup(e), newToken(e), newImport(e),
+		newDemo(e), newInit(e), newServe(e), newForward(e), newSetup(e), newToken(e), newImport(e),
 		newSearch(e), newSQL(e), newVerify(e), newProve(e), newCheckpoint(e),
 		newProxy(e),
 		newDoctor(e), newVersion(e), helpExitCodes(),

@@ -13,7 +13,7 @@ import (
 	"text/template"
 )
 
-//go:embed *.tmpl policy.yaml
+//go:embed *.tmpl policy.yaml forward.service
 var files embed.FS
 
 // Target is a way in which a cluster is run.
@@ -30,6 +30,7 @@ var Targets = []Target{
 	{"k3s", "k3s", true},
 	{"rke2", "RKE2", true},
 	{"systemd", "kube-apiserver as a systemd service", true},
+	{"forward", "log files on control-plane nodes, any of the above", true},
 	{"eks", "Amazon EKS, through CloudWatch Logs", false},
 	{"gke", "Google GKE, through Cloud Logging", false},
 	{"aks", "Azure AKS, through a storage account", false},
@@ -82,7 +83,12 @@ func Write(w io.Writer, t Target, v Values) error {
 		"open":       func(what string) string { return "# ---8<--- " + what },
 		"close":      func() string { return "# --->8---" },
 		"heredocEnd": func() string { return "EOF" },
-		"check":      func() string { return strings.ReplaceAll(check, "CLUSTER", v.Cluster) },
+		"kubeconfig": func() (string, error) { return kubeconfig(v, "") },
+		"unit": func() (string, error) {
+			b, err := files.ReadFile("forward.service")
+			return string(b), err
+		},
+		"check": func() string { return strings.ReplaceAll(check, "CLUSTER", v.Cluster) },
 	}
 	tmpl, err := template.New(t.Name+".tmpl").Funcs(funcs).ParseFS(files, t.Name+".tmpl")
 	if err == nil {
@@ -117,6 +123,16 @@ func heredocs(t Target, v Values, dir string) (string, error) {
 	if t.Name == "kind" {
 		node = "control-plane"
 	}
+	webhook, err := kubeconfig(v, node)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("install -d -m 0700 %[1]s\numask 077\ncat > %[1]s/policy.yaml <<'EOF'\n%[2]sEOF\ncat > %[1]s/webhook.yaml <<EOF\n%[3]sEOF",
+		dir, Policy(), webhook), nil
+}
+
+// kubeconfig is the webhook's; node is what tells one API server of the cluster from another, or "".
+func kubeconfig(v Values, node string) (string, error) {
 	var webhook strings.Builder
 	tmpl, err := template.ParseFS(files, "webhook.yaml.tmpl")
 	if err != nil {
@@ -126,11 +142,7 @@ func heredocs(t Target, v Values, dir string) (string, error) {
 		v.Server, v.Cluster, node, base64.StdEncoding.EncodeToString(v.CA), v.Token,
 		base64.StdEncoding.EncodeToString(v.Certificate), base64.StdEncoding.EncodeToString(v.Key),
 	})
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("install -d -m 0700 %[1]s\numask 077\ncat > %[1]s/policy.yaml <<'EOF'\n%[2]sEOF\ncat > %[1]s/webhook.yaml <<EOF\n%[3]sEOF",
-		dir, Policy(), webhook.String()), nil
+	return webhook.String(), err
 }
 
 const check = `# Then see it arrive:
