@@ -66,7 +66,11 @@ func (f *forwarder) Append(ctx context.Context, b ledger.Batch) (ledger.Receipt,
 			r.Salvaged++
 		}
 	}
-	if err := f.to.Send(ctx, pieces...); err != nil {
+	err := f.to.Send(ctx, pieces...)
+	if err != nil && ctx.Err() != nil {
+		return ledger.Receipt{}, context.Cause(ctx) // by which the follower knows that it was told to end
+	}
+	if err != nil {
 		return ledger.Receipt{}, fmt.Errorf("forward: %w", err)
 	}
 	return r, nil
