@@ -94,7 +94,7 @@ func (x *exchange) namedByBody() bool {
 // settle reads the copies of the bodies into the event. The caller holds scope.mu.
 func (x *exchange) settle() {
 	if x.request.total > 0 {
-		c := x.read(x.r.Header, &x.request, x.requestEnded, x.r.ContentLength)
+		c := x.read(formOf(x.r.Header), &x.request, x.requestEnded, x.r.ContentLength)
 		if c.note == "" && x.namedByBody() {
 			nameObject(&x.objectRef, c.value)
 		}
@@ -103,12 +103,19 @@ func (x *exchange) settle() {
 		}
 	}
 	if x.response.total > 0 {
-		c := x.read(x.w.Header(), &x.response, true, 0)
+		c := x.read(x.answerForm, &x.response, true, 0)
 		isStatus := c.note == "" && readStatus(c.value, &x.status)
 		if x.level.AtLeast(audit.LevelRequestResponse) && (isStatus || !x.long) {
 			x.event.ResponseObject = x.object(responseNote, c, true)
 		}
 	}
+}
+
+// form says how to read a body.
+type form struct{ contentType, encoding string }
+
+func formOf(h http.Header) form {
+	return form{h.Get("Content-Type"), strings.ToLower(h.Get("Content-Encoding"))}
 }
 
 // content is a body as an event has it.
@@ -127,12 +134,11 @@ func (x *exchange) object(key string, c content, mayStrip bool) audit.Span {
 }
 
 // read makes a body JSON. ended says that it was seen to its end, expected how long it was to be, if that was known.
-func (x *exchange) read(header http.Header, k *kept, ended bool, expected int64) content {
-	contentType, body := header.Get("Content-Type"), k.bytes()
-	kind := kindOf(contentType)
+func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
+	body, kind := k.bytes(), kindOf(f.contentType)
 	cut := k.total > int64(len(body))
 	note := fmt.Sprintf("cut: the first %d of %d bytes", len(body), max(k.total, expected))
-	switch encoding := strings.ToLower(header.Get("Content-Encoding")); encoding {
+	switch f.encoding {
 	case "", "identity":
 	case "gzip":
 		plain, more, err := gunzip(body, x.h.cfg.MaxBody)
@@ -144,12 +150,12 @@ func (x *exchange) read(header http.Header, k *kept, ended bool, expected int64)
 		}
 		body = plain
 	default:
-		return kind.unread(nil, fmt.Sprintf("content encoding %q", encoding))
+		return kind.unread(nil, fmt.Sprintf("content encoding %q", f.encoding))
 	}
 	if cut {
 		return kind.unread(body, note)
 	}
-	value, ok, err := x.h.cfg.Body(contentType, body)
+	value, ok, err := x.h.cfg.Body(f.contentType, body)
 	unsure := !ended && k.total != expected
 	switch {
 	case unsure && (err != nil || ok && kind != jsonBody):
@@ -195,8 +201,8 @@ func (x *exchange) watchAnswer(code int) {
 	if x.level == policy.LevelMinimal || code == http.StatusSwitchingProtocols || code == http.StatusNoContent || code == http.StatusNotModified {
 		return
 	}
-	header := x.w.Header()
-	kind := kindOf(header.Get("Content-Type"))
+	x.answerForm = formOf(x.w.Header())
+	kind := kindOf(x.answerForm.contentType)
 	if x.level.AtLeast(audit.LevelRequestResponse) && !x.long {
 		if x.h.reads(kind) {
 			x.keep = whole
@@ -206,7 +212,7 @@ func (x *exchange) watchAnswer(code int) {
 	if kind == otherBody || !x.h.reads(kind) {
 		return
 	}
-	plain := header.Get("Content-Encoding") == ""
+	plain := x.answerForm.encoding == ""
 	switch {
 	case plain && (kind == jsonBody || kind == protobufBody):
 		x.keep = ifStatus

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"annals.dev/audit"
 
 	"github.com/fxamacker/cbor/v2"
+	goyaml "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 )
 
@@ -28,6 +30,9 @@ func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
 		}
 		return nil, false, errNotJSON
 	case yamlBody:
+		if err := checkAliases(body); err != nil {
+			return nil, false, err
+		}
 		b, err := yaml.YAMLToJSON(body)
 		return b, err == nil, err
 	case cborBody:
@@ -35,6 +40,47 @@ func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
 		return b, err == nil, err
 	}
 	return nil, false, nil
+}
+
+// maxExpansion is how many times as long a YAML document may become by its aliases. Without a limit, a few bytes each name
+// a megabyte again.
+const maxExpansion = 16
+
+func checkAliases(body []byte) error {
+	if bytes.IndexByte(body, '&') < 0 || bytes.IndexByte(body, '*') < 0 {
+		return nil
+	}
+	var document goyaml.Node
+	if err := goyaml.Unmarshal(body, &document); err != nil {
+		return err
+	}
+	if expanded(&document, map[*goyaml.Node]int{}) > maxExpansion*(len(body)+1024) {
+		return fmt.Errorf("YAML aliases make it more than %d times as long", maxExpansion)
+	}
+	return nil
+}
+
+// expanded is about how long a node is with all its aliases written out. seen has that of the anchors; one that contains
+// itself is endless.
+func expanded(n *goyaml.Node, seen map[*goyaml.Node]int) int {
+	const endless = 1 << 40
+	if n.Alias != nil {
+		n = n.Alias
+	}
+	if n.Anchor != "" {
+		if size, ok := seen[n]; ok {
+			return size
+		}
+		seen[n] = endless
+	}
+	size := len(n.Value) + 1
+	for _, child := range n.Content {
+		size = min(size+expanded(child, seen), endless)
+	}
+	if n.Anchor != "" {
+		seen[n] = size
+	}
+	return size
 }
 
 type bodyKind int

@@ -41,6 +41,7 @@ type exchange struct {
 	body              requestBody
 	requestEnded      bool
 	request, response kept
+	answerForm        form // as it was when the answer began
 }
 
 // encoding is an event on its way to the sink.
