@@ -1,0 +1,521 @@
+package logfile
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"annals.dev/sink"
+	"annals.dev/sink/sinktest"
+)
+
+var ctx = context.Background()
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func start(t testing.TB, cfg Config) *Log { return startOn(t, cfg, operatingSystem) }
+
+func startOn(t testing.TB, cfg Config, s system) *Log {
+	t.Helper()
+	if cfg.Path == "" {
+		cfg.Path = filepath.Join(t.TempDir(), "logs", "audit.log")
+	}
+	l, err := open(cfg, s)
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close(ctx) })
+	return l
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	must(t, err)
+	return string(b)
+}
+
+// everything is all lines of a log: the backups', the oldest first, and the live file's.
+func everything(t testing.TB, l *Log) (lines []string) {
+	t.Helper()
+	backups, err := l.backups()
+	must(t, err)
+	for _, b := range slices.Backward(backups) {
+		if b.gzip {
+			f, err := os.Open(b.name + ".gz")
+			must(t, err)
+			z, err := gzip.NewReader(f)
+			must(t, err)
+			text, err := io.ReadAll(z)
+			must(t, err)
+			must(t, f.Close())
+			lines = append(lines, strings.SplitAfter(string(text), "\n")...)
+		} else {
+			lines = append(lines, strings.SplitAfter(read(t, b.name), "\n")...)
+		}
+	}
+	lines = append(lines, strings.SplitAfter(read(t, l.cfg.Path), "\n")...)
+	return slices.DeleteFunc(lines, func(s string) bool { return s == "" })
+}
+
+func send(t testing.TB, l *Log, events ...string) {
+	t.Helper()
+	var all [][]byte
+	for _, e := range events {
+		all = append(all, []byte(e))
+	}
+	must(t, l.Send(ctx, all...))
+}
+
+func TestLogIsASink(t *testing.T) {
+	for _, cfg := range []Config{{}, {MaxSize: 2000}, {MaxSize: 3000, Compress: true, Sync: time.Millisecond}, {Sync: SyncEach}} {
+		sinktest.Run(t, func(t *testing.T) sinktest.Subject {
+			l := start(t, cfg)
+			return sinktest.Subject{Sink: l, String: "log", Events: func() (all [][]byte) {
+				for _, line := range everything(t, l) {
+					all = append(all, []byte(strings.TrimSuffix(line, "\n")))
+				}
+				return all
+			}}
+		})
+	}
+}
+
+func TestFileAndFolders(t *testing.T) {
+	l := start(t, Config{})
+	for path, want := range map[string]fs.FileMode{l.cfg.Path: 0o600, filepath.Dir(l.cfg.Path): 0o700} {
+		info, err := os.Stat(path)
+		must(t, err)
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %o", path, info.Mode().Perm())
+		}
+	}
+	for _, cfg := range []Config{{}, {Path: t.TempDir()}, {Path: "x", Format: "xml"}} {
+		if l, err := New(cfg); err == nil {
+			t.Errorf("%+v opens: %v", cfg, l)
+		}
+	}
+}
+
+func TestStandardOutput(t *testing.T) {
+	r, w, err := os.Pipe()
+	must(t, err)
+	old := os.Stdout
+	os.Stdout = w
+	l, err := New(Config{Path: "-", MaxSize: 10, Sync: SyncEach})
+	os.Stdout = old
+	must(t, err)
+	send(t, l, `{"a":1}`, `{"b":2}`)
+	must(t, l.Reopen())
+	must(t, l.Close(ctx))
+	_, err = w.WriteString("still open\n")
+	must(t, err)
+	must(t, w.Close())
+	got, err := io.ReadAll(r)
+	must(t, err)
+	if string(got) != "{\"a\":1}\n{\"b\":2}\nstill open\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// An event whose white space has newlines stays one line, and means the same.
+func TestPrettyEvent(t *testing.T) {
+	l := start(t, Config{})
+	send(t, l, "{\n \"a\": 1\n\n}", `{"b":2}`)
+	if got := read(t, l.cfg.Path); got != "{  \"a\": 1  }\n{\"b\":2}\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	line := strings.Repeat("x", 99)
+	for _, c := range []struct {
+		name   string
+		max    int64
+		there  string
+		events []string
+		want   []int // sizes of the files, the oldest first
+	}{
+		{"exactly full", 200, "", []string{line, line, line}, []int{200, 100}},
+		{"one byte over", 199, "", []string{line, line, line}, []int{100, 100, 100}},
+		{"too large for any file", 150, "", []string{line, strings.Repeat("y", 400), line, line}, []int{100, 401, 100, 100}},
+		{"too large, and first", 150, "", []string{strings.Repeat("y", 400), line}, []int{401, 100}},
+		{"a file that is there", 250, "123456789\n", []string{line, line, line}, []int{210, 100}},
+		{"none", 0, "", []string{line, line, line}, []int{300}},
+	} {
+		for _, together := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, together %v", c.name, together), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "audit.log")
+				must(t, os.WriteFile(path, []byte(c.there), 0o640))
+				l := start(t, Config{Path: path, MaxSize: c.max})
+				if together {
+					send(t, l, c.events...)
+				} else {
+					for _, e := range c.events {
+						send(t, l, e)
+					}
+				}
+				var sizes []int
+				backups, err := l.backups()
+				must(t, err)
+				for _, b := range slices.Backward(backups) {
+					sizes = append(sizes, int(b.size))
+				}
+				sizes = append(sizes, len(read(t, path)))
+				if !slices.Equal(sizes, c.want) {
+					t.Errorf("files of %v bytes, want %v", sizes, c.want)
+				}
+				want := c.there + strings.Join(c.events, "\n") + "\n"
+				if got := strings.Join(everything(t, l), ""); got != want {
+					t.Errorf("%q\nwant %q", got, want)
+				}
+				if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+					t.Errorf("the new file has mode %v, %v", info.Mode(), err)
+				}
+			})
+		}
+	}
+}
+
+// Rotations in one millisecond have names of their own, also after a restart, and also beside compressed ones.
+func TestNamesAreUnique(t *testing.T) {
+	l := start(t, Config{MaxSize: 10})
+	for range 50 {
+		send(t, l, strings.Repeat("x", 20))
+	}
+	prefix, ext := l.parts()
+	now := time.Date(2026, 11, 21, 0, 16, 30, 152e6, time.UTC)
+	l.stamp = time.Time{}
+	first, err := l.backupName(now)
+	must(t, err)
+	if first != prefix+"2026-11-21T00-16-30.152"+ext {
+		t.Errorf("the name is %s", first)
+	}
+	must(t, os.WriteFile(first+".gz", nil, 0o600))
+	l.stamp = time.Time{}
+	second, err := l.backupName(now)
+	must(t, err)
+	if second != prefix+"2026-11-21T00-16-30.153"+ext {
+		t.Errorf("beside it, the name is %s", second)
+	}
+	must(t, os.Remove(first+".gz"))
+	if got := everything(t, l); len(got) != 50 {
+		t.Errorf("%d events are left of 50", len(got))
+	}
+}
+
+func TestMill(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	name := func(age time.Duration) string { return "audit-" + now.Add(-age).Format(stampLayout) + ".log" }
+	all := map[string]string{ // six backups of 1000 bytes, one of them compressed, one both
+		name(1 * time.Hour): "", name(2 * time.Hour): "", name(3*time.Hour) + ".gz": "",
+		name(25 * time.Hour): "", name(25*time.Hour) + ".gz": "", name(49 * time.Hour): "", name(73 * time.Hour): "",
+		name(4*time.Hour) + ".gz.tmp": "", // half compressed, once
+	}
+	others := []string{"audit.log.1", "audit-2026.log", "other-2026-11-21T00-16-30.152.log", "audit-2026-11-21T00-16-30.152.txt", "audit-2026-11-21T00-16-30.152.log.gz.bak"}
+	for _, c := range []struct {
+		name string
+		cfg  Config
+		want []string
+	}{
+		{"no limit", Config{}, []string{name(1 * time.Hour), name(2 * time.Hour), name(3*time.Hour) + ".gz", name(25 * time.Hour),
+			name(25*time.Hour) + ".gz", name(49 * time.Hour), name(73 * time.Hour)}},
+		{"count", Config{MaxBackups: 4}, []string{name(1 * time.Hour), name(2 * time.Hour), name(3*time.Hour) + ".gz", name(25 * time.Hour), name(25*time.Hour) + ".gz"}},
+		{"age", Config{MaxAge: 24 * time.Hour}, []string{name(1 * time.Hour), name(2 * time.Hour), name(3*time.Hour) + ".gz"}},
+		{"total", Config{MaxTotal: 2500}, []string{name(1 * time.Hour), name(2 * time.Hour)}},
+		{"compress", Config{MaxBackups: 4, Compress: true}, []string{name(1*time.Hour) + ".gz", name(2*time.Hour) + ".gz", name(3*time.Hour) + ".gz", name(25*time.Hour) + ".gz"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for n := range all {
+				must(t, os.WriteFile(filepath.Join(dir, n), bytes.Repeat([]byte("x"), 1000), 0o600))
+			}
+			for _, n := range others {
+				must(t, os.WriteFile(filepath.Join(dir, n), nil, 0o600))
+			}
+			c.cfg.Path = filepath.Join(dir, "audit.log")
+			l := start(t, c.cfg)
+			l.millOnce(now)
+			var got []string
+			entries, err := os.ReadDir(dir)
+			must(t, err)
+			for _, e := range entries {
+				if e.Name() != "audit.log" && !slices.Contains(others, e.Name()) {
+					got = append(got, e.Name())
+				}
+			}
+			slices.Sort(c.want)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%v\nwant %v", got, c.want)
+			}
+			if len(entries) != len(got)+len(others)+1 {
+				t.Error("a file that is no backup is gone")
+			}
+		})
+	}
+}
+
+func TestReopen(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		touch func(t *testing.T, l *Log)
+		want  string // in the file
+		old   string // in the one that was moved away
+	}{
+		{"moved, and told", func(t *testing.T, l *Log) {
+			must(t, os.Rename(l.cfg.Path, l.cfg.Path+".1"))
+			must(t, l.Reopen())
+		}, "two\n", "one\n"},
+		{"moved", func(t *testing.T, l *Log) { must(t, os.Rename(l.cfg.Path, l.cfg.Path+".1")) }, "two\n", "one\n"},
+		{"removed", func(t *testing.T, l *Log) { must(t, os.Remove(l.cfg.Path)) }, "two\n", ""},
+		{"replaced", func(t *testing.T, l *Log) {
+			must(t, os.Rename(l.cfg.Path, l.cfg.Path+".1"))
+			must(t, os.WriteFile(l.cfg.Path, []byte("new\n"), 0o600))
+		}, "new\ntwo\n", "one\n"},
+		{"truncated", func(t *testing.T, l *Log) { must(t, os.Truncate(l.cfg.Path, 0)) }, "two\n", ""},
+		{"truncated after a rotation", func(t *testing.T, l *Log) {
+			send(t, l, strings.Repeat("x", 60))
+			must(t, os.Truncate(l.cfg.Path, 0))
+		}, "two\n", ""},
+		{"grown by others", func(t *testing.T, l *Log) {
+			f, err := os.OpenFile(l.cfg.Path, os.O_APPEND|os.O_WRONLY, 0)
+			must(t, err)
+			_, err = f.WriteString("other\n")
+			must(t, err)
+			must(t, f.Close())
+		}, "one\nother\ntwo\n", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := start(t, Config{MaxSize: 60})
+			send(t, l, "one")
+			c.touch(t, l)
+			l.live.checked = time.Time{} // as if a while had passed
+			send(t, l, "two")
+			if got := read(t, l.cfg.Path); got != c.want {
+				t.Errorf("the file has %q, want %q", got, c.want)
+			}
+			if c.old != "" {
+				if got := read(t, l.cfg.Path+".1"); got != c.old {
+					t.Errorf("the old file has %q, want %q", got, c.old)
+				}
+			}
+		})
+	}
+	l := start(t, Config{})
+	must(t, l.Close(ctx))
+	if err := l.Reopen(); !errors.Is(err, sink.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// A half line, as a crash leaves it, is ended before the next event.
+func TestHalfLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	must(t, os.WriteFile(path, []byte("{\"a\":1}\n{\"b\""), 0o600))
+	l := start(t, Config{Path: path})
+	send(t, l, `{"c":3}`)
+	send(t, l, `{"d":4}`)
+	if got := read(t, path); got != "{\"a\":1}\n{\"b\"\n{\"c\":3}\n{\"d\":4}\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// faulty is the operating system with faults: each may be nil.
+type faulty struct {
+	write    func(p []byte) (take int, err error) // how much is written before the error
+	truncate func() error
+	sync     func() error
+	rename   func() error
+	open     func() error
+}
+
+type faultyFile struct {
+	*os.File
+	f *faulty
+}
+
+func (f *faulty) system() system {
+	return system{
+		open: func(path string, flag int, mode fs.FileMode) (*os.File, file, error) {
+			if f.open != nil {
+				if err := f.open(); err != nil {
+					return nil, nil, err
+				}
+			}
+			o, err := os.OpenFile(path, flag, mode)
+			return o, faultyFile{o, f}, err
+		},
+		rename: func(from, to string) error {
+			if f.rename != nil {
+				if err := f.rename(); err != nil {
+					return err
+				}
+			}
+			return os.Rename(from, to)
+		},
+	}
+}
+
+func (f faultyFile) Write(p []byte) (int, error) {
+	if f.f.write != nil {
+		if n, err := f.f.write(p); err != nil {
+			if _, werr := f.File.Write(p[:n]); werr != nil {
+				return 0, werr
+			}
+			return n, err
+		}
+	}
+	return f.File.Write(p)
+}
+
+func (f faultyFile) Truncate(size int64) error {
+	if f.f.truncate != nil {
+		if err := f.f.truncate(); err != nil {
+			return err
+		}
+	}
+	return f.File.Truncate(size)
+}
+
+func (f faultyFile) Sync() error {
+	if f.f.sync != nil {
+		return f.f.sync()
+	}
+	return f.File.Sync()
+}
+
+func TestFullDisk(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		truncate error
+		want     string
+	}{
+		{"taken back", nil, "{\"a\":1}\n{\"d\":4}\n"},
+		{"not taken back", syscall.EIO, "{\"a\":1}\n{\"b\"\n{\"d\":4}\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &faulty{}
+			l := startOn(t, Config{}, f.system())
+			send(t, l, `{"a":1}`)
+			f.write = func([]byte) (int, error) { return 4, syscall.ENOSPC }
+			f.truncate = func() error { return c.truncate }
+			err := l.Send(ctx, []byte(`{"b":2}`), []byte(`{"c":3}`))
+			var partial *sink.PartialError
+			if !errors.Is(err, syscall.ENOSPC) || !errors.As(err, &partial) || partial.Lost != 2 {
+				t.Fatalf("%v", err)
+			}
+			f.write = nil
+			send(t, l, `{"d":4}`)
+			if got := read(t, l.cfg.Path); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Some of a Send's events may be there and some not: the error tells how many.
+func TestPartly(t *testing.T) {
+	f := &faulty{}
+	l := startOn(t, Config{MaxSize: 25}, f.system())
+	n := 0
+	f.write = func([]byte) (int, error) {
+		if n++; n == 2 {
+			return 0, syscall.ENOSPC
+		}
+		return 0, nil
+	}
+	err := l.Send(ctx, []byte(`{"a":1111111111111}`), []byte(`{"b":2222222222222}`), []byte(`{"c":3333333333333}`))
+	var partial *sink.PartialError
+	if !errors.As(err, &partial) || partial.Lost != 1 {
+		t.Fatalf("%v", err)
+	}
+	if got := strings.Join(everything(t, l), ""); got != "{\"a\":1111111111111}\n{\"c\":3333333333333}\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestFsync(t *testing.T) {
+	f := &faulty{}
+	syncs := 0
+	f.sync = func() error { syncs++; return nil }
+	l := startOn(t, Config{Sync: SyncEach}, f.system())
+	send(t, l, "a", "b")
+	send(t, l, "c")
+	if syncs != 2 {
+		t.Errorf("%d fsyncs for two Sends", syncs)
+	}
+	f.sync = func() error { return syscall.EIO }
+	if err := l.Send(ctx, []byte("d")); !errors.Is(err, syscall.EIO) {
+		t.Errorf("a failed fsync: %v", err)
+	}
+}
+
+// Where the file cannot be renamed, as one that is mounted alone into a container, it is written on.
+func TestRotationFails(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault func(f *faulty)
+	}{
+		{"rename", func(f *faulty) { f.rename = func() error { return syscall.EBUSY } }},
+		{"open", func(f *faulty) { f.open = func() error { return syscall.EMFILE } }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &faulty{}
+			l := startOn(t, Config{MaxSize: 10}, f.system())
+			c.fault(f)
+			for i := range 20 {
+				send(t, l, fmt.Sprintf("event %d", i))
+			}
+			f.rename, f.open = nil, nil
+			if got := everything(t, l); len(got) != 20 || len(read(t, l.cfg.Path)) < 100 {
+				t.Fatalf("%q", got)
+			}
+			l.retry = time.Time{} // as if a minute had passed
+			send(t, l, "last")
+			if got := read(t, l.cfg.Path); got != "last\n" {
+				t.Errorf("later it is not rotated: %q", got)
+			}
+		})
+	}
+}
+
+// Whatever moment a crash comes at, a backup that is being compressed is whole, once.
+func TestCompressionFails(t *testing.T) {
+	f := &faulty{}
+	l := startOn(t, Config{}, f.system())
+	prefix, ext := l.parts()
+	name := prefix + "2026-11-21T00-16-30.152" + ext
+	must(t, os.WriteFile(name, []byte("one\ntwo\n"), 0o640))
+	f.rename = func() error { return syscall.EIO }
+	if err := l.compress(name); !errors.Is(err, syscall.EIO) {
+		t.Fatal(err)
+	}
+	if got := read(t, name); got != "one\ntwo\n" {
+		t.Errorf("%q", got)
+	}
+	f.rename = nil
+	must(t, l.compress(name))
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the plain file is still there")
+	}
+	if info, err := os.Stat(name + ".gz"); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if got := strings.Join(everything(t, l), ""); got != "one\ntwo\n" {
+		t.Errorf("%q", got)
+	}
+}
