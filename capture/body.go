@@ -137,7 +137,7 @@ func (x *exchange) object(key string, c content, mayStrip bool) audit.Span {
 func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
 	body, kind := k.bytes(), kindOf(f.contentType)
 	cut := k.total > int64(len(body))
-	note := fmt.Sprintf("cut: the first %d of %d bytes", len(body), max(k.total, expected))
+	note := "" // of a cut; "" is the usual one
 	switch f.encoding {
 	case "", "identity":
 	case "gzip":
@@ -151,6 +151,9 @@ func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
 		body = plain
 	default:
 		return kind.unread(nil, fmt.Sprintf("content encoding %q", f.encoding))
+	}
+	if note == "" && (cut || !ended) {
+		note = fmt.Sprintf("cut: the first %d of %d bytes", len(body), max(k.total, expected))
 	}
 	if cut {
 		return kind.unread(body, note)

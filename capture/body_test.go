@@ -59,6 +59,7 @@ func TestRequestBodies(t *testing.T) {
 		{name: "update keeps the URL's name", method: "PUT", path: pods + "/q", body: `{"metadata":{"name":"p","uid":"u\u002d1"}}`, object: `{"metadata":{"name":"p","uid":"u\u002d1"}}`, ref: "q/d/u-1/"},
 		{name: "cluster-wide", method: "POST", path: "/api/v1/namespaces", body: `{"metadata":{"name":"n"}}`, object: `{"metadata":{"name":"n"}}`, ref: "n///"},
 		{name: "generateName", method: "POST", path: pods, body: `{"metadata":{"generateName":"p-"}}`, object: `{"metadata":{"generateName":"p-"}}`, ref: "/d//"},
+		{name: "twice", method: "POST", path: pods, body: `{"metadata":{"name":"a","uid":"u"},"metadata":{"name":"b","name":"c"}}`, object: `{"metadata":{"name":"a","uid":"u"},"metadata":{"name":"b","name":"c"}}`, ref: "c/d/u/"},
 		{name: "wrong types", method: "POST", path: pods, body: `{"metadata":{"name":7,"uid":null}}`, object: `{"metadata":{"name":7,"uid":null}}`, ref: "/d//"},
 		{name: "metadata is no object", method: "POST", path: pods, body: `{"metadata":[1]}`, object: `{"metadata":[1]}`, ref: "/d//"},
 		{name: "delete", method: "DELETE", path: pods + "/q", body: `{"kind":"DeleteOptions","metadata":{"uid":"no"}}`, object: `{"kind":"DeleteOptions","metadata":{"uid":"no"}}`, ref: "q/d//"},

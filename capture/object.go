@@ -91,7 +91,9 @@ func readStatus(body audit.Span, status *audit.Status) bool {
 	for key, value := range body.Members {
 		switch {
 		case key.Is("kind"):
-			kind = string(value) == `"Status"`
+			if kind = string(value) == `"Status"`; !kind {
+				return false // as nearly all, at the first member
+			}
 		case key.Is("apiVersion"):
 			version = string(value) == `"v1"`
 		}
@@ -108,29 +110,40 @@ func readStatus(body audit.Span, status *audit.Status) bool {
 	return true
 }
 
-// nameObject fills what is missing in ref from the body's metadata.
+// nameObject fills what is missing in ref from the body's metadata. Of members that stand twice the last counts, as it
+// does for whoever decodes the body: otherwise the event would name another object than the one that was made.
 func nameObject(ref *audit.ObjectReference, body audit.Span) {
-	fill := func(field *string, value audit.Span) {
-		if *field == "" && len(value) > 1 && value[0] == '"' {
-			*field = audit.Text(value[1 : len(value)-1]).String()
-		}
-	}
+	var name, namespace, uid, version audit.Text
 	for key, value := range body.Members {
 		if !key.Is("metadata") {
 			continue
 		}
 		for key, value := range value.Members {
+			if value[0] != '"' {
+				continue
+			}
+			text := audit.Text(value[1 : len(value)-1])
 			switch {
 			case key.Is("name"):
-				fill(&ref.Name, value)
+				name = text
 			case key.Is("namespace"):
-				fill(&ref.Namespace, value)
+				namespace = text
 			case key.Is("uid"):
-				fill(&ref.UID, value)
+				uid = text
 			case key.Is("resourceVersion"):
-				fill(&ref.ResourceVersion, value)
+				version = text
 			}
 		}
+	}
+	fill(&ref.Name, name)
+	fill(&ref.Namespace, namespace)
+	fill(&ref.UID, uid)
+	fill(&ref.ResourceVersion, version)
+}
+
+func fill(field *string, text audit.Text) {
+	if *field == "" {
+		*field = text.String()
 	}
 }
 

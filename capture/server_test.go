@@ -313,7 +313,7 @@ func TestReadFrom(t *testing.T) {
 		byKernel                int
 	}{
 		{"text", "text/plain", strings.Repeat("x", 10000), 10000},
-		{"json", "application/json", `{"kind":"Pod"` + strings.Repeat("x", 99987), 100000 - 4096},
+		{"json", "application/json", `{"kind":"Pod"` + strings.Repeat("x", 99987), 100000 - 32<<10},
 		{"status", "application/json", notFound, 0},
 	} {
 		w := &readerFrom{ResponseRecorder: httptest.NewRecorder()}

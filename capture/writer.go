@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"annals.dev/audit"
@@ -86,16 +87,20 @@ func (x *exchange) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffered, err
 }
 
+const chunkSize = 32 << 10
+
+var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
 // readFrom lets the kernel copy what nobody here looks at.
 func (x *exchange) readFrom(src io.Reader) (n int64, err error) {
 	x.answer(http.StatusOK)
 	if !x.passing.Load() {
-		chunk := buffers.Get().(*[]byte)
-		defer buffers.Put(chunk)
+		chunk := chunks.Get().(*[chunkSize]byte)
+		defer chunks.Put(chunk)
 		for !x.passing.Load() {
-			read, readErr := src.Read((*chunk)[:cap(*chunk)])
+			read, readErr := src.Read(chunk[:])
 			if read > 0 {
-				written, err := x.Write((*chunk)[:read])
+				written, err := x.Write(chunk[:read])
 				if n += int64(written); err != nil {
 					return n, err
 				}
