@@ -31,9 +31,6 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("webhook %s answered %s", e.Server, e.reason())
 }
 
-// RetryAfter is when to try again, as the receiver said, 0 if it did not.
-func (e *StatusError) RetryAfter() time.Duration { return e.After }
-
 func (e *StatusError) reason() string {
 	s := strings.TrimSpace(strconv.Itoa(e.Status) + " " + http.StatusText(e.Status))
 	if e.Answer != "" {

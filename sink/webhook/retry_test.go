@@ -237,6 +237,26 @@ func TestMixed(t *testing.T) {
 	})
 }
 
+// TestOnce has a receiver that asks to be left alone. Whoever tries again is held back, a minute at most, until then.
+func TestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Duration
+		begun := time.Now()
+		w := fake(t, Config{Attempts: 1}, func(*http.Request) (*http.Response, error) {
+			at = append(at, time.Since(begun))
+			if len(at) < 3 {
+				return response(503, []string{"30", "600"}[len(at)-1], ""), nil
+			}
+			return response(200, "", ""), nil
+		})
+		for w.Send(t.Context(), event("1")) != nil {
+		}
+		if diff := cmp.Diff([]time.Duration{0, 30 * time.Second, 90 * time.Second}, at); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0

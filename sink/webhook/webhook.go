@@ -60,9 +60,10 @@ type Webhook struct {
 	ends   context.Context
 	cancel context.CancelFunc
 
-	mu     sync.Mutex
-	closed bool
-	active sync.WaitGroup // of Send; nothing is added once closed is set
+	mu        sync.Mutex
+	closed    bool
+	notBefore time.Time      // at one attempt: when the receiver asked to be left alone until
+	active    sync.WaitGroup // of Send; nothing is added once closed is set
 }
 
 // New reads the kubeconfig. Nothing is sent yet.
@@ -117,9 +118,30 @@ func (w *Webhook) Send(ctx context.Context, events ...[]byte) error {
 	stop := context.AfterFunc(w.ends, func() { cancel(sink.ErrClosed) })
 	defer stop()
 	if w.cfg.Attempts == 1 {
-		return refused(w.deliver(ctx, events))
+		return w.once(ctx, events)
 	}
 	return w.persist(ctx, events)
+}
+
+// once makes one attempt, not before the receiver is ready for it.
+func (w *Webhook) once(ctx context.Context, events [][]byte) error {
+	w.mu.Lock()
+	left := time.Until(w.notBefore)
+	w.mu.Unlock()
+	if left > 0 {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("webhook %s: %w", w.to.url.Host, context.Cause(ctx))
+		case <-time.After(left):
+		}
+	}
+	err := w.deliver(ctx, events)
+	if s, ok := errors.AsType[*StatusError](err); ok && s.After > 0 {
+		w.mu.Lock()
+		w.notBefore = time.Now().Add(s.After)
+		w.mu.Unlock()
+	}
+	return refused(err)
 }
 
 // Close waits for what is under way until ctx ends, and then cuts it off.
