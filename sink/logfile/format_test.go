@@ -158,9 +158,11 @@ func BenchmarkLog(b *testing.B) {
 		cfg   Config
 		batch int
 	}{
-		{"json", e, Config{}, 1}, {"json, 100 at once", e, Config{}, 100}, {"json, 20 kB", large, Config{}, 1},
-		{"json, rotating", e, Config{MaxSize: 16 << 20, MaxBackups: 2}, 1},
-		{"legacy", e, Config{Format: Legacy}, 1}, {"two-line", e, Config{Format: TwoLines}, 1},
+		{"json", e, Config{MaxSize: 64 << 20, MaxBackups: 1}, 1}, {"json, 100 at once", e, Config{MaxSize: 64 << 20, MaxBackups: 1}, 100},
+		{"json, 20 kB", large, Config{MaxSize: 64 << 20, MaxBackups: 1}, 1},
+		{"json, a small file", e, Config{MaxSize: 1 << 20, MaxBackups: 2}, 1},
+		{"legacy", e, Config{Format: Legacy, MaxSize: 64 << 20, MaxBackups: 1}, 1},
+		{"two-line", e, Config{Format: TwoLines, MaxSize: 64 << 20, MaxBackups: 1}, 1},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			l := start(b, c.cfg)

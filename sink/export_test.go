@@ -1,0 +1,4 @@
+package sink
+
+// WithoutBodies is for the fuzz test.
+var WithoutBodies = withoutBodies
