@@ -72,7 +72,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 
 // watchRequestBody puts requestBody into the request, if anything of its body may go into the event.
 func (x *exchange) watchRequestBody() {
-	if x.r.Body == nil || x.r.Body == http.NoBody || x.long {
+	if x.r.Body == nil || x.r.Body == http.NoBody || x.long || x.r.Header["Upgrade"] != nil {
 		return
 	}
 	switch x.r.Method {

@@ -38,7 +38,7 @@ type Config struct {
 	// MaxBody is the most of one body that is kept in memory and recorded; 0 is DefaultMaxBody.
 	MaxBody int64
 
-	Log     *slog.Logger // Optional.
+	Log     *slog.Logger // Optional: slog.Default().
 	Metrics *Metrics     // Optional.
 }
 

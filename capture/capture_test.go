@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -94,7 +95,7 @@ func (a always) Authenticate(*http.Request) (*audit.UserInfo, error) { return a.
 func audited(t testing.TB, next http.HandlerFunc, change func(*capture.Config)) (*capture.Handler, *memory) {
 	t.Helper()
 	m := &memory{}
-	cfg := capture.Config{Policy: level(audit.LevelMetadata), Sink: m, Authenticate: always{user: jane}}
+	cfg := capture.Config{Policy: level(audit.LevelMetadata), Sink: m, Authenticate: always{user: jane}, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&cfg)
 	}

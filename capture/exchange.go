@@ -112,6 +112,14 @@ func (x *exchange) emit(stage audit.Stage, at time.Time) error {
 	return err
 }
 
+// tell is emit for a stage at which the request goes on, whatever the sink says.
+func (x *exchange) tell(stage audit.Stage, at time.Time) {
+	if err := x.emit(stage, at); err != nil {
+		x.h.cfg.Metrics.unstored(stage)
+		x.h.cfg.Log.Error("audit event was not stored", "auditID", x.scope.id, "stage", string(stage), "err", err)
+	}
+}
+
 func (x *exchange) minimal() *audit.Event {
 	e := &x.event
 	m := &audit.Event{Level: e.Level, AuditID: e.AuditID, Stage: e.Stage, Verb: e.Verb, ObjectRef: e.ObjectRef,
@@ -149,7 +157,7 @@ func (x *exchange) end(thrown any) {
 	}
 	x.scope.mu.Unlock()
 	if started {
-		x.emit(audit.StageResponseStarted, at)
+		x.tell(audit.StageResponseStarted, at)
 	}
 
 	stage := audit.StageResponseComplete
@@ -165,7 +173,7 @@ func (x *exchange) end(thrown any) {
 		x.scope.mu.Unlock()
 	}
 	if !x.alone || thrown != nil && !started {
-		x.emit(stage, time.Now())
+		x.tell(stage, time.Now())
 	}
 	x.scope.mu.Lock()
 	x.scope.closed = true

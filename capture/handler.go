@@ -48,7 +48,7 @@ func New(next http.Handler, cfg Config) (*Handler, error) {
 		cfg.Body = DecodeBody
 	}
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.Log = slog.Default()
 	}
 	a, err := newActive(cfg.Policy)
 	if err != nil {

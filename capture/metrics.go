@@ -15,6 +15,7 @@ type Metrics struct {
 	levels          *prometheus.CounterVec
 	level5          [5]atomic.Pointer[prometheus.Counter] // of levels, found once
 	lostNotes       *prometheus.CounterVec
+	refused         *prometheus.CounterVec
 
 	reloads    *prometheus.CounterVec
 	lastReload *prometheus.GaugeVec
@@ -34,6 +35,8 @@ func NewMetrics() *Metrics {
 			"[ALPHA] Counter of apiserver requests rejected due to an error in audit logging backend.")),
 		lostNotes: prometheus.NewCounterVec(counter("annals_audit_annotations_lost_total",
 			"Audit annotations that came after the last event, or with another value than before."), []string{"cause"}),
+		refused: prometheus.NewCounterVec(counter("annals_audit_unstored_events_total",
+			"Audit events that the sink did not take, by stage. At RequestReceived the request is rejected."), []string{"stage"}),
 		reloads: prometheus.NewCounterVec(counter("apiserver_audit_policy_config_controller_automatic_reloads_total",
 			"Loads of the audit policy after the first, by whether it is in force since."), []string{"status"}),
 		lastReload: prometheus.NewGaugeVec(gauge("apiserver_audit_policy_config_controller_automatic_reload_last_timestamp_seconds",
@@ -57,7 +60,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.events, m.levels, m.rejects, m.lostNotes, m.reloads, m.lastReload, m.config}
+	return []prometheus.Collector{m.events, m.levels, m.rejects, m.lostNotes, m.refused, m.reloads, m.lastReload, m.config}
 }
 
 func (m *Metrics) event() {
@@ -84,9 +87,16 @@ func (m *Metrics) level(l audit.Level) {
 	(*c).Inc()
 }
 
+func (m *Metrics) unstored(stage audit.Stage) {
+	if m != nil {
+		m.refused.WithLabelValues(string(stage)).Inc()
+	}
+}
+
 func (m *Metrics) rejected() {
 	if m != nil {
 		m.rejects.Inc()
+		m.unstored(audit.StageRequestReceived)
 	}
 }
 

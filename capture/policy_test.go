@@ -280,7 +280,8 @@ func TestMetrics(t *testing.T) {
 		"apiserver_audit_event_total": 7, "apiserver_audit_requests_rejected_total": 1,
 		"apiserver_audit_level_total{level=None}": 1, "apiserver_audit_level_total{level=Metadata}": 2,
 		"apiserver_audit_level_total{level=Minimal}": 1, "apiserver_audit_level_total{level=Request}": 1,
-		"annals_audit_annotations_lost_total{cause=conflict}": 3,
+		"annals_audit_annotations_lost_total{cause=conflict}":       3,
+		"annals_audit_unstored_events_total{stage=RequestReceived}": 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -452,7 +452,7 @@ func TestMany(t *testing.T) {
 		b, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(b)
-	}, func(c *capture.Config) { c.Policy, c.Log = level(audit.LevelRequestResponse), nil })
+	}, func(c *capture.Config) { c.Policy = level(audit.LevelRequestResponse) })
 	s, client := serve(t, h, true)
 	client.Transport.(*http.Transport).TLSClientConfig.MinVersion = tls.VersionTLS12
 	var all sync.WaitGroup

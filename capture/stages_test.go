@@ -269,11 +269,15 @@ func TestRefusedByTheSink(t *testing.T) {
 		t.Errorf("events: %v", stages(m.events()))
 	}
 
-	h, m = audited(t, func(w http.ResponseWriter, _ *http.Request) { called = true; w.WriteHeader(202) }, nil)
+	h, m = audited(t, func(w http.ResponseWriter, _ *http.Request) { called = true; w.WriteHeader(202) }, func(c *capture.Config) { c.Metrics = metrics })
 	m.refuse = func(e *audit.Event) bool { return e.Stage == audit.StageResponseComplete }
 	w = httptest.NewRecorder()
 	if h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil)); w.Code != 202 || !called {
 		t.Errorf("a later refusal: code %d", w.Code)
+	}
+	if got := gather(t, metrics); got["apiserver_audit_requests_rejected_total"] != 1 || got["annals_audit_unstored_events_total{stage=RequestReceived}"] != 1 ||
+		got["annals_audit_unstored_events_total{stage=ResponseComplete}"] != 1 {
+		t.Errorf("%v", got)
 	}
 }
 

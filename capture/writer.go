@@ -54,7 +54,7 @@ func (x *exchange) answer(code int) {
 	x.passing.Store(x.keep == nothing)
 	x.scope.mu.Unlock()
 	if start {
-		x.emit(audit.StageResponseStarted, x.answered)
+		x.tell(audit.StageResponseStarted, x.answered)
 	}
 }
 
@@ -69,7 +69,7 @@ func (x *exchange) look(b []byte) {
 	x.passing.Store(!more)
 	x.scope.mu.Unlock()
 	if start {
-		x.emit(audit.StageResponseStarted, x.answered)
+		x.tell(audit.StageResponseStarted, x.answered)
 	}
 }
 

@@ -26,11 +26,15 @@ import (
 func asked(h http.Header) (u *audit.UserInfo, err error) {
 	u = &audit.UserInfo{Username: h.Get(impersonateUser), UID: h.Get(impersonateUID), Groups: slices.Clone(h[impersonateGroup])}
 	more := len(u.Groups) > 0 || u.UID != ""
-	for name, values := range h {
-		encoded, ok := strings.CutPrefix(name, impersonateExtra)
-		if !ok {
-			continue
+	var extra []string
+	for name := range h {
+		if strings.HasPrefix(name, impersonateExtra) {
+			extra = append(extra, name)
 		}
+	}
+	slices.Sort(extra) // two names may stand for one key
+	for _, name := range extra {
+		values, encoded := h[name], name[len(impersonateExtra):]
 		key := strings.ToLower(encoded)
 		if plain, err := url.PathUnescape(key); err == nil {
 			key = plain
