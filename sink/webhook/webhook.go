@@ -147,8 +147,12 @@ func (w *Webhook) once(ctx context.Context, events [][]byte) error {
 // Close waits for what is under way until ctx ends, and then cuts it off.
 func (w *Webhook) Close(ctx context.Context) error {
 	w.mu.Lock()
+	again := w.closed
 	w.closed = true
 	w.mu.Unlock()
+	if again {
+		return sink.ErrClosed
+	}
 	done := make(chan struct{})
 	go func() {
 		w.active.Wait()
