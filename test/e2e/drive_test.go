@@ -26,10 +26,10 @@ const shop = "shop" // the namespace of most of it
 func drive(t *testing.T, s *kube.Server) {
 	t.Helper()
 	admin := kube.Client(t, s.Admin())
-	driveObjects(t, admin)
+	driveObjects(t, admin, shop)
 	driveKubectl(t, s)
 	driveIntruder(t, s, admin)
-	driveOddRequests(t, s)
+	driveOddRequests(t, s.Admin(), shop)
 }
 
 // must fails the test unless a step ended as it should.
@@ -51,17 +51,17 @@ func refused(t *testing.T, is func(error) bool, err error) {
 func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
 
 // driveObjects is what controllers do through client-go.
-func driveObjects(t *testing.T, cs *kubernetes.Clientset) {
+func driveObjects(t *testing.T, cs *kubernetes.Clientset, ns string) {
 	t.Helper()
 	ctx := context.Background()
 	_, err := cs.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: shop, Annotations: map[string]string{"note": "<b>&\u2028\u2029 \"quoted\" \\ back\tslash é 漢字 😀 \x7f"},
+		Name: ns, Annotations: map[string]string{"note": "<b>&\u2028\u2029 \"quoted\" \\ back\tslash é 漢字 😀 \x7f"},
 	}}, metav1.CreateOptions{})
 	must(t, err)
 
-	watch, err := cs.CoreV1().ConfigMaps(shop).Watch(ctx, metav1.ListOptions{})
+	watch, err := cs.CoreV1().ConfigMaps(ns).Watch(ctx, metav1.ListOptions{})
 	must(t, err)
-	maps := cs.CoreV1().ConfigMaps(shop)
+	maps := cs.CoreV1().ConfigMaps(ns)
 	// Each of the large ones makes an event of two megabytes: request and response.
 	for _, name := range []string{"large-1", "large-2", "large-3"} {
 		_, err = maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: meta(name), Data: map[string]string{"data": strings.Repeat("0123456789 <&>\n", 60_000)}}, metav1.CreateOptions{})
@@ -90,11 +90,11 @@ func driveObjects(t *testing.T, cs *kubernetes.Clientset) {
 	must(t, err)
 	must(t, maps.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "app=till"}))
 
-	_, err = cs.CoreV1().Secrets(shop).Create(ctx, &corev1.Secret{ObjectMeta: meta("db-password"), StringData: map[string]string{"password": "hunter2"}}, metav1.CreateOptions{})
+	_, err = cs.CoreV1().Secrets(ns).Create(ctx, &corev1.Secret{ObjectMeta: meta("db-password"), StringData: map[string]string{"password": "hunter2"}}, metav1.CreateOptions{})
 	must(t, err)
-	_, err = cs.CoreV1().Pods(shop).Create(ctx, pod("till"), metav1.CreateOptions{})
+	_, err = cs.CoreV1().Pods(ns).Create(ctx, pod("till"), metav1.CreateOptions{})
 	must(t, err)
-	_, err = cs.CoreV1().Pods(shop).Create(ctx, pod("dry"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err = cs.CoreV1().Pods(ns).Create(ctx, pod("dry"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	must(t, err)
 }
 
@@ -228,28 +228,28 @@ func canRead(t *testing.T, c *rest.Config) {
 
 // driveOddRequests sends what no client library does. Audit IDs are the client's to choose: the same one twice must hide
 // nothing.
-func driveOddRequests(t *testing.T, s *kube.Server) {
+func driveOddRequests(t *testing.T, as *rest.Config, ns string) {
 	t.Helper()
-	hc, err := rest.HTTPClientFor(s.Admin())
+	hc, err := rest.HTTPClientFor(as)
 	must(t, err)
 	for _, c := range []struct {
 		method, path, body string
 		header             map[string]string
 		code               int
 	}{
-		{"GET", "/api/v1/namespaces/shop/secrets/db-password", "", map[string]string{"Audit-ID": "chosen-by-the-client"}, 200},
-		{"DELETE", "/api/v1/namespaces/shop/secrets/api-key", "", map[string]string{"Audit-ID": "chosen-by-the-client"}, 200},
-		{"GET", "/api/v1/namespaces/shop/pods", "", map[string]string{"X-Forwarded-For": "203.0.113.9, 10.1.2.3", "X-Real-Ip": "198.51.100.7", "User-Agent": `a "b" <c>` + "\t\xff"}, 200},
-		{"HEAD", "/api/v1/namespaces/shop/pods", "", nil, 405},
-		{"PUT", "/api/v1/namespaces/shop/pods", "", nil, 405},
-		{"POST", "/api/v1/namespaces/shop/configmaps", "{", nil, 400},
-		{"POST", "/api/v1/namespaces/shop/configmaps", `{"metadata":{"name":"x"},"data":{"d":"` + strings.Repeat("x", 4<<20) + `"}}`, nil, 413},
+		{"GET", "/api/v1/namespaces/" + ns + "/secrets/db-password", "", map[string]string{"Audit-ID": "chosen-by-the-client-of-" + ns}, 200},
+		{"DELETE", "/api/v1/namespaces/" + ns + "/secrets/api-key", "", map[string]string{"Audit-ID": "chosen-by-the-client-of-" + ns}, 200},
+		{"GET", "/api/v1/namespaces/" + ns + "/pods", "", map[string]string{"X-Forwarded-For": "203.0.113.9, 10.1.2.3", "X-Real-Ip": "198.51.100.7", "User-Agent": `a "b" <c>` + "\t\xff"}, 200},
+		{"HEAD", "/api/v1/namespaces/" + ns + "/pods", "", nil, 405},
+		{"PUT", "/api/v1/namespaces/" + ns + "/pods", "", nil, 405},
+		{"POST", "/api/v1/namespaces/" + ns + "/configmaps", "{", nil, 400},
+		{"POST", "/api/v1/namespaces/" + ns + "/configmaps", `{"metadata":{"name":"x"},"data":{"d":"` + strings.Repeat("x", 4<<20) + `"}}`, nil, 413},
 		{"GET", "/api/v1/namespaces/%2e%2e%2f/pods?limit=%00&a=<&>%22", "", nil, 404},
 		{"GET", "/api/v1/pods?timeout=never", "", nil, 400},
 		{"GET", "/no/such/path", "", nil, 404},
 		{"GET", "/openapi/v2", "", nil, 200},
 	} {
-		req, err := http.NewRequest(c.method, s.URL+c.path, strings.NewReader(c.body))
+		req, err := http.NewRequest(c.method, as.Host+c.path, strings.NewReader(c.body))
 		must(t, err)
 		req.Header.Set("Content-Type", "application/json")
 		for k, v := range c.header {

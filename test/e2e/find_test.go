@@ -21,17 +21,17 @@ func (a *annals) finds(s *kube.Server) {
 		"verb:create resource:secrets ns:shop": 3,
 		"code:401":                             3,
 		"user:bob code:403":                    2,
-		"user:system:anonymous resource:secrets code:403":           1,
-		"impersonatedUser.username:bob":                             2,
-		"verb:deletecollection resource:configmaps":                 1,
-		"subresource:exec":                                          1,
-		"user:system:serviceaccount:shop:till resource:secrets":     2,
-		"resource:clusterrolebindings name:mallory cluster-admin":   1,
-		`resource:pods verb:create hostPath privileged`:             1,
-		"auditID:chosen-by-the-client verb:get resource:secrets":    1,
-		"auditID:chosen-by-the-client verb:delete resource:secrets": 1,
-		"resource:namespaces verb:create 漢字":                        1,
-		"ip:203.0.113.9":                                            1,
+		"user:system:anonymous resource:secrets code:403":                   1,
+		"impersonatedUser.username:bob":                                     2,
+		"verb:deletecollection resource:configmaps":                         1,
+		"subresource:exec":                                                  1,
+		"user:system:serviceaccount:shop:till resource:secrets":             2,
+		"resource:clusterrolebindings name:mallory cluster-admin":           1,
+		`resource:pods verb:create hostPath privileged`:                     1,
+		"auditID:chosen-by-the-client-of-shop verb:get resource:secrets":    1,
+		"auditID:chosen-by-the-client-of-shop verb:delete resource:secrets": 1,
+		"resource:namespaces verb:create 漢字":                                1,
+		"ip:203.0.113.9":                                                    1,
 	} {
 		if err := a.answers(query, least); err != nil {
 			a.t.Error(err)
@@ -57,7 +57,7 @@ func (a *annals) soonFinds(query string) {
 // seesConflict: an audit ID is the client's to choose, so who gives two requests the same one hides neither.
 func (a *annals) seesConflict() {
 	var marks []string
-	rows := a.lines("search", "--cluster", "prod", "-o", "jsonl", "auditID:chosen-by-the-client stage:ResponseComplete")
+	rows := a.lines("search", "--cluster", "prod", "-o", "jsonl", "auditID:chosen-by-the-client-of-shop stage:ResponseComplete")
 	for _, l := range rows {
 		var row struct{ Marks []string }
 		must(a.t, json.Unmarshal(l, &row))

@@ -80,6 +80,13 @@ func (w *work) says(c *kube.Kubectl, want string) {
 	})
 }
 
+func (w *work) interrupt(c *kube.Kubectl) {
+	w.Helper()
+	if err := c.Interrupt(); err != nil {
+		w.Errorf("kubectl %q: %v; it wrote %q and %q", c.Args(), err, c.Stdout(), c.Stderr())
+	}
+}
+
 func (w *work) want(what, got, want string) {
 	w.Helper()
 	if got != want {
@@ -91,7 +98,7 @@ func (w *work) want(what, got, want string) {
 func (w *work) objects() {
 	w.Helper()
 	watch := w.start(nil, "get deployments --watch")
-	defer watch.Interrupt()
+	defer w.interrupt(watch)
 	manifest := strings.ReplaceAll(manifest, "namespace: shop", "namespace: "+w.ns)
 	w.do(nil, strings.Replace(manifest, "%d", "1", 1), "apply -f -")
 	w.says(watch, "till")
@@ -157,7 +164,7 @@ var forwarding = regexp.MustCompile(`Forwarding from (127\.0\.0\.1:\d+)`)
 func (w *work) forwards(env []string, hello string) {
 	w.Helper()
 	c := w.start(env, "port-forward pod/till", fmt.Sprint(":", kube.EchoPort))
-	defer c.Interrupt()
+	defer w.interrupt(c)
 	w.says(c, "Forwarding from 127.0.0.1:")
 	addr := forwarding.FindStringSubmatch(c.Stdout())[1]
 	for range 2 {
@@ -187,5 +194,5 @@ func (w *work) logs(mark string) {
 		w.k.Say(w.ns, "till", line)
 		w.says(c, line+"\n") // as it comes, not when the answer ends
 	}
-	c.Interrupt()
+	w.interrupt(c)
 }

@@ -80,9 +80,7 @@ func StartKubectl(t testing.TB, c *rest.Config, env []string, args ...string) *K
 	}
 	home := t.TempDir()
 	config := home + "/config"
-	if err := clientcmd.WriteToFile(kubeconfig(c), config); err != nil {
-		t.Fatal(err)
-	}
+	WriteKubeconfig(t, c, config)
 	k := &Kubectl{cmd: exec.Command(exe), done: make(chan struct{})}
 	k.cmd.Args = append([]string{"kubectl"}, args...)
 	k.cmd.Env = append(append(os.Environ(), "HOME="+home, "KUBECONFIG="+config), env...)
@@ -104,6 +102,9 @@ func StartKubectl(t testing.TB, c *rest.Config, env []string, args ...string) *K
 	return k
 }
 
+// Args are its arguments.
+func (k *Kubectl) Args() []string { return k.cmd.Args[1:] }
+
 // Stdout is what it has written so far.
 func (k *Kubectl) Stdout() string { return k.out.String() }
 
@@ -123,9 +124,16 @@ func (k *Kubectl) Wait() error {
 }
 
 // Interrupt ends it as Ctrl-C does.
-func (k *Kubectl) Interrupt() {
-	k.cmd.Process.Signal(os.Interrupt)
-	k.Wait()
+func (k *Kubectl) Interrupt() error {
+	if err := k.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	select {
+	case <-k.done: // its own exit code says no more than that it was interrupted
+		return nil
+	case <-time.After(time.Minute):
+		return errors.New("kubectl did not end within a minute of Ctrl-C")
+	}
 }
 
 // text is a buffer that can be read while it is written.
@@ -147,8 +155,10 @@ func (t *text) String() string {
 	return string(t.b)
 }
 
-func kubeconfig(c *rest.Config) api.Config {
-	return api.Config{
+// WriteKubeconfig writes how to reach a server as a kubeconfig.
+func WriteKubeconfig(t testing.TB, c *rest.Config, path string) {
+	t.Helper()
+	if err := clientcmd.WriteToFile(api.Config{
 		Clusters: map[string]*api.Cluster{"test": {Server: c.Host, CertificateAuthority: c.CAFile}},
 		AuthInfos: map[string]*api.AuthInfo{"test": {
 			ClientCertificate: c.CertFile, ClientKey: c.KeyFile, Token: c.BearerToken,
@@ -156,5 +166,7 @@ func kubeconfig(c *rest.Config) api.Config {
 		}},
 		Contexts:       map[string]*api.Context{"test": {Cluster: "test", AuthInfo: "test"}},
 		CurrentContext: "test",
+	}, path); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -14,9 +14,12 @@ import (
 
 // Log reads the audit log as it stands: each rotated file, oldest first, then the live one, line by line, without newlines.
 // To be sure of the whole, stop the server first.
-func (s *Server) Log() ([][]byte, error) {
-	dir, ext := filepath.Dir(s.AuditLog), filepath.Ext(s.AuditLog)
-	rotated, err := filepath.Glob(filepath.Join(dir, strings.TrimSuffix(filepath.Base(s.AuditLog), ext)+"-*"))
+func (s *Server) Log() ([][]byte, error) { return ReadLog(s.AuditLog) }
+
+// ReadLog is Log for any log that is written as kube-apiserver writes it.
+func ReadLog(path string) ([][]byte, error) {
+	dir, ext := filepath.Dir(path), filepath.Ext(path)
+	rotated, err := filepath.Glob(filepath.Join(dir, strings.TrimSuffix(filepath.Base(path), ext)+"-*"))
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +33,7 @@ func (s *Server) Log() ([][]byte, error) {
 			return nil, err
 		}
 	}
-	return appendLines(lines, s.AuditLog)
+	return appendLines(lines, path)
 }
 
 func appendLines(lines [][]byte, name string) ([][]byte, error) {

@@ -94,6 +94,16 @@ func (s *Server) Restart() {
 	s.waitReady()
 }
 
+// CA is the file with the authority of the server's certificate, and of its users'.
+func (s *Server) CA() string { return s.path("ca.crt") }
+
+// ServingCertificate makes one more server's certificate, of the same authority, for a server on loopback.
+func (s *Server) ServingCertificate(name string) (cert, key string) {
+	s.t.Helper()
+	s.ca.issue(s.t, name, name)
+	return s.path(name + ".crt"), s.path(name + ".key")
+}
+
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
 // run starts the process; what it says goes to a file, since it is long and nobody asks for it unless a test fails.
