@@ -178,7 +178,7 @@ func exactField(selector, field string) (value string, found bool, err error) {
 	var first string // the term of value
 	for start, i := 0, 0; i <= len(selector); i++ {
 		if i < len(selector) && selector[i] != ',' {
-			if selector[i] == '\\' {
+			if selector[i] == '\\' && i+1 < len(selector) {
 				i++
 			}
 			continue

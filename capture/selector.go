@@ -1,6 +1,9 @@
 package capture
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // validLabelSelector reports whether kube-apiserver can read a label selector.
 func validLabelSelector(s string) bool {
@@ -32,9 +35,10 @@ type labelParser struct {
 	word  bool   // the token is a word, in and notin among them, and not punctuation
 }
 
+// scan reads a token. A NUL ends the selector for kube-apiserver, but just after a token it is nothing.
 func (p *labelParser) scan() {
 	p.s = strings.TrimLeft(p.s, " \t\r\n")
-	if i := strings.IndexByte(p.s, 0); i == 0 { // kube-apiserver takes it for the end
+	if strings.HasPrefix(p.s, "\x00") {
 		p.s = ""
 	}
 	n := strings.IndexAny(p.s, "=!(),<> \t\r\n\x00")
@@ -45,7 +49,7 @@ func (p *labelParser) scan() {
 	} else if n = min(1, len(p.s)); strings.HasPrefix(p.s, "==") || strings.HasPrefix(p.s, "!=") {
 		n = 2
 	}
-	p.token, p.s = p.s[:n], p.s[n:]
+	p.token, p.s = p.s[:n], strings.TrimPrefix(p.s[n:], "\x00")
 }
 
 func (p *labelParser) requirement() bool {
@@ -70,7 +74,7 @@ func (p *labelParser) requirement() bool {
 	case "=", "==", "!=":
 		return p.value(validLabelValue)
 	case ">", "<":
-		return p.value(isInteger)
+		return p.value(isNumber)
 	}
 	return false
 }
@@ -106,17 +110,9 @@ func (p *labelParser) set() bool {
 	}
 }
 
-func isInteger(s string) bool {
-	digits := strings.TrimLeft(s, "+-")
-	if len(s)-len(digits) > 1 || digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return false
-	}
-	digits = strings.TrimLeft(digits, "0")
-	limit := "9223372036854775807"
-	if s[0] == '-' {
-		limit = "9223372036854775808"
-	}
-	return len(digits) < len(limit) || len(digits) == len(limit) && digits <= limit
+func isNumber(s string) bool {
+	_, err := strconv.ParseInt(s, 10, 64)
+	return err == nil && validLabelValue(s) // which has no sign
 }
 
 func validLabelKey(s string) bool {
