@@ -239,3 +239,20 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// Lines are the lines of a policy file at which its rules begin, where they can be told.
+func Lines(b []byte) (lines []int) {
+	root, _ := documents(b)
+	if root == nil || len(root.Content) == 0 || root.Content[0].Kind != yaml3.MappingNode {
+		return nil
+	}
+	for top, i := root.Content[0].Content, 0; i+1 < len(top); i += 2 {
+		if top[i].Value == "rules" {
+			lines = nil // of two lists the last counts
+			for _, rule := range top[i+1].Content {
+				lines = append(lines, rule.Line)
+			}
+		}
+	}
+	return lines
+}

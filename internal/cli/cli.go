@@ -202,7 +202,7 @@ func newRoot(io *streams) *cobra.Command {
 	root.AddCommand(
 		newDemo(e), newInit(e), newServe(e), newForward(e), newSetup(e), newToken(e), newImport(e),
 		newSearch(e), newSQL(e), newVerify(e), newProve(e), newCheckpoint(e),
-		newProxy(e),
+		newProxy(e), newPolicy(e),
 		newDoctor(e), newVersion(e), helpExitCodes(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = false
