@@ -212,7 +212,7 @@ func (x *exchange) watchAnswer(code int) {
 		}
 		return
 	}
-	if kind == otherBody || !x.h.reads(kind) {
+	if kind == otherBody {
 		return
 	}
 	plain := x.answerForm.encoding == ""
@@ -226,7 +226,7 @@ func (x *exchange) watchAnswer(code int) {
 
 // reads reports whether Config.Body may know a kind of body.
 func (h *Handler) reads(kind bodyKind) bool {
-	return h.custom || kind == jsonBody || kind == yamlBody || kind == cborBody
+	return h.custom || kind != otherBody
 }
 
 // keeping says what is kept of an answer's body.

@@ -70,6 +70,8 @@ func TestRequestBodies(t *testing.T) {
 		{name: "yaml", method: "POST", path: pods, contentType: "application/yaml", body: "metadata:\n  name: p\nb: on\n", object: `{"b":true,"metadata":{"name":"p"}}`, ref: "p/d//"},
 		{name: "cbor", method: "POST", path: pods, contentType: "application/cbor", body: cborOf(t, pod), object: `{"apiVersion":"v1","kind":"Pod","metadata":{"n":1,"name":"p"}}`, ref: "p/d//"},
 		{name: "cbor with its tag", method: "POST", path: pods, contentType: "application/cbor", body: "\xd9\xd9\xf7" + cborOf(t, pod), object: `{"apiVersion":"v1","kind":"Pod","metadata":{"n":1,"name":"p"}}`, ref: "p/d//"},
+		{name: "protobuf", method: "POST", path: pods, contentType: "application/vnd.kubernetes.protobuf", body: "k8s\x00x",
+			note: "undecodable: Kubernetes' protobuf, whose kinds of objects are not known here", ref: "/d//"},
 		{name: "broken cbor", method: "POST", path: pods, contentType: "application/cbor", body: "\xa1", note: "undecodable: unexpected EOF", ref: "/d//"},
 		{name: "broken json", method: "POST", path: pods, body: `{"metadata":{"name":"p"},`, object: `"{\"metadata\":{\"name\":\"p\"},"`, note: "undecodable: not JSON", ref: "/d//"},
 		{name: "broken yaml", method: "POST", path: pods, contentType: "application/yaml", body: "a: [", object: `"a: ["`,

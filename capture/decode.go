@@ -15,7 +15,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var errNotJSON = errors.New("not JSON")
+var (
+	errNotJSON  = errors.New("not JSON")
+	errProtobuf = errors.New("Kubernetes' protobuf, whose kinds of objects are not known here")
+)
 
 // DecodeBody is the BodyDecoder that knows JSON, YAML and CBOR, and their types with a suffix, such as
 // application/merge-patch+json. Without a content type only what is JSON is recorded; a body of any other type is not.
@@ -38,6 +41,8 @@ func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
 	case cborBody:
 		b, err := cborToJSON(body)
 		return b, err == nil, err
+	case protobufBody:
+		return nil, false, errProtobuf
 	}
 	return nil, false, nil
 }
