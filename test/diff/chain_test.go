@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -164,6 +165,7 @@ func ourSide(p *auditinternal.Policy, sink *ourEvents) http.Handler {
 	h = filters.WithRequestInfo(h, upstream.Resolver)
 	h = withHiddenAudit(h)
 	ours, err := capture.New(h, capture.Config{
+		Log:    slog.New(slog.DiscardHandler),
 		Policy: ourPolicy(p), Sink: sink, Authenticate: ourAuthenticator{}, SourceIPs: capture.ForwardedSourceIPs,
 		Unauthorized: filters.WithRequestInfo(filters.Unauthorized(scheme.Codecs), upstream.Resolver),
 	})
@@ -209,16 +211,13 @@ func tellsImpersonation(h http.Handler) http.Handler {
 // side is a server, over HTTP/1.1 and HTTP/2, whose handler is another for each request.
 type side struct {
 	handler  atomic.Pointer[http.Handler]
-	done     chan struct{} // has a token for each request that the handler is done with
 	one, two *httptest.Server
+	anew     *http.Client // makes a new connection for each request
 }
 
 func newSide() *side {
-	s := &side{done: make(chan struct{}, 8)}
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() { s.done <- struct{}{} }()
-		(*s.handler.Load()).ServeHTTP(w, r)
-	})
+	s := &side{}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.handler.Load()).ServeHTTP(w, r) })
 	s.one, s.two = httptest.NewUnstartedServer(h), httptest.NewUnstartedServer(h)
 	for _, server := range []*httptest.Server{s.one, s.two} {
 		server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -230,6 +229,9 @@ func newSide() *side {
 		server.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		server.Client().Transport.(*http.Transport).DisableCompression = true
 	}
+	transport := s.one.Client().Transport.(*http.Transport).Clone()
+	transport.DisableKeepAlives = true
+	s.anew = &http.Client{Transport: transport}
 	return s
 }
 
@@ -255,14 +257,30 @@ func (c *call) String() string {
 }
 
 // send makes the request and waits until the server has done with it. It returns what the client sees.
-func (s *side) send(t fails, c *call, h http.Handler) (answer string, id string) {
+func (s *side) send(t fails, c *call, h http.Handler) (a answer, id string) {
 	t.Helper()
-	s.handler.Store(&h)
-	server := s.one
-	if c.http2 {
-		server = s.two
+	done := make(chan struct{}, 8)
+	var counted http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { done <- struct{}{} }()
+		h.ServeHTTP(w, r)
+	})
+	s.handler.Store(&counted)
+	finish := func() {
+		t.Helper()
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatalf("the handler has not returned after %v\n%v", patience, c)
+		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	server, client := s.one, s.one.Client()
+	switch {
+	case c.http2:
+		server, client = s.two, s.two.Client()
+	case c.header.Get(doHeader) != "": // a client repeats a request if a connection that it used before breaks
+		client = s.anew
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("no answer came"))
 	defer cancel()
 	var body io.Reader
 	if c.body != nil {
@@ -276,31 +294,50 @@ func (s *side) send(t fails, c *call, h http.Handler) (answer string, id string)
 		t.Fatalf("%v\n%v", err, c)
 	}
 	r.Header = c.header.Clone()
-	resp, err := server.Client().Do(r)
+	resp, err := client.Do(r)
+	if ctx.Err() != nil {
+		t.Fatalf("%v within %v\n%v", context.Cause(ctx), patience, c)
+	}
 	if err != nil {
-		<-s.done
-		return "no answer", ""
+		finish()
+		return answer{}, ""
 	}
 	if c.leaves {
 		cancel()
 	}
 	b, err := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	<-s.done
+	finish()
 	id = resp.Header.Get("Audit-Id")
-	if c.leaves {
-		return fmt.Sprint(resp.StatusCode), id
-	}
 	resp.Header.Del("Audit-Id")
 	resp.Header.Del("Date")
-	return fmt.Sprintf("%d %v %v %q cut short: %v", resp.StatusCode, resp.Header, resp.Trailer, b, err != nil), id
+	if c.leaves {
+		return answer{code: resp.StatusCode}, id
+	}
+	return answer{resp.StatusCode, resp.Header, resp.Trailer, b, err != nil}, id
+}
+
+// patience is how long a request that hangs is waited for.
+const patience = 10 * time.Second
+
+// answer is what a client sees of one. Its code is 0 if there was none.
+type answer struct {
+	code            int
+	header, trailer http.Header
+	body            []byte
+	short           bool // it broke off
+}
+
+func (a answer) String() string {
+	return fmt.Sprintf("%d %v %v %q broke off: %v", a.code, a.header, a.trailer, a.body, a.short)
 }
 
 // exchange is a case of a request to both.
 type exchange struct {
-	*call
+	call           *call
+	answer         answer // of our side
 	ours, upstream events
-	our, their     fields // the event that is compared
+	our, their     fields // the events that are compared
 	stage          string
 }
 
@@ -367,7 +404,8 @@ func (p *pair) compare(t fails, c *call) {
 	ourAnswer, ourID := p.ours.send(t, c, ourSide(c.policy, ourSink))
 	x.upstream, x.ours = read(t, theirSink.lines, theirID, c.header.Get("Audit-Id")), read(t, ourSink.lines, ourID, c.header.Get("Audit-Id"))
 
-	same(t, "answer", ourAnswer, theirAnswer, x)
+	x.answer = ourAnswer
+	same(t, "answer", ourAnswer.String(), theirAnswer.String(), x)
 	ourStages, theirStages := x.ours.stages(), x.upstream.stages()
 	same(t, "stages", fmt.Sprint(ourStages), fmt.Sprint(theirStages), x)
 	for i, their := range x.upstream.list {
