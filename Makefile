@@ -1,6 +1,6 @@
 # make test       everything that tests, on the samples in the repository
 # make corpus     the tests that want the recorded corpus too: make corpus DIR=folder-with-corpus-and-samples
-# make soak       kill -9 and power cuts, many times over
+# make soak       kill -9, power cuts and comparisons with kube-apiserver's own code, many times over
 # make bench      what it costs, in figures: make bench CORPUS=folder-with-the-recorded-logs; BENCH="-only search" for a part
 # make fuzz       every parser for FUZZTIME each
 
@@ -8,6 +8,7 @@ GO       ?= go
 FUZZTIME ?= 60s
 CUTS     ?= 10000
 KILLS    ?= 200
+CASES    ?= 1000000
 DIR      ?=
 CORPUS   ?=
 BENCH    ?=
@@ -23,6 +24,7 @@ build: ready
 test: ready
 	$(GO) vet ./...
 	$(GO) test ./...
+	cd test/diff && $(GO) vet ./... && $(GO) test -count=1 -timeout 30m ./...
 	cd test/e2e && $(GO) vet ./... && $(GO) test -count=1 -timeout 30m ./...
 
 # ready installs nothing if nothing is missing.
@@ -44,12 +46,14 @@ corpus: ready
 	ANNALS_CORPUS="$(abspath $(DIR))" $(GO) test -count=1 -timeout 60m ./...
 
 soak: ready
-	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger
-	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'TestKills?$$' ./internal/ledger ./internal/cli
+	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger ./sink/spool
+	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'TestKills?$$' ./internal/ledger ./internal/cli ./sink/spool
+	cd test/diff && ANNALS_CASES=$(CASES) $(GO) test -count=1 -timeout 6h ./...
 
 bench: ready
 	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make bench CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz and normal-metadata.log.gz" >&2; exit 2; fi
 	$(GO) run ./test/bench -corpus "$(abspath $(CORPUS))" $(BENCH)
+	cd test/diff && $(GO) run ./bench -corpus "$(abspath $(CORPUS))"
 
 fuzz: ready
 	@for pkg in $$($(GO) list ./...); do \
