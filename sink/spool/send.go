@@ -18,8 +18,12 @@ const commitBytes = 8 << 20
 // fullRetry is how often a full disk is tried again. Nobody tells when others make room on it.
 const fullRetry = time.Second
 
-// headerRoom is what an empty log takes, and more.
-const headerRoom = 1 << 10
+const (
+	// headerSize is what begins a file of the log. Two of them are kept free: writing may begin a file, and making room, too.
+	headerSize = 44
+	// headerRoom is what an empty log takes, and more.
+	headerRoom = 1 << 10
+)
 
 // request is one Send that waits. The commit goroutine answers once.
 type request struct {
@@ -158,7 +162,7 @@ func (s *Spool) commitSome() (wait <-chan time.Time) {
 
 // take takes the requests that share the next fsync; if the first has no room, it says so.
 func (s *Spool) take() (group []*request, full error) {
-	used := int64(0)
+	used := int64(2 * headerSize)
 	for _, f := range s.log.Files() {
 		used += f.Size
 	}

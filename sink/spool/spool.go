@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path"
 	"path/filepath"
 	"sync"
 	"time"
@@ -188,6 +189,11 @@ func (s *Spool) openLog() error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, name := range report.Kept { // half of what nobody was told is kept: it must not fill the disk
+		if err := s.d.Remove(path.Join(walDir, name)); err != nil {
+			s.report.Problem("torn tail", err)
+		}
 	}
 	s.log, s.next = log, report.Next
 	first := report.Files[0].First

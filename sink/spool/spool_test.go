@@ -1,18 +1,589 @@
 package spool
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"annals.dev/internal/disk"
+	"annals.dev/internal/disk/sim"
+	"annals.dev/internal/wal"
+	"annals.dev/sink"
 	"annals.dev/sink/sinktest"
 )
 
+var (
+	ctx   = context.Background()
+	quiet = slog.New(slog.DiscardHandler)
+	errNo = errors.New("the receiver is down")
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func events(from, n int) (all [][]byte) {
+	for i := range n {
+		all = append(all, sinktest.Event(from+i, 0))
+	}
+	return all
+}
+
+func start(t *testing.T, d disk.FS, cfg Config, within sink.Sink) *Spool {
+	t.Helper()
+	cfg.Log = quiet
+	s, err := open(d, cfg, within)
+	must(t, err)
+	return s
+}
+
+// kill ends a spool as a crash would: nothing more comes to the disk.
+func kill(d *sim.FS, s *Spool) *sim.FS {
+	next := d.Kill()
+	_ = s.Close(ctx)
+	return next
+}
+
+func down(context.Context, [][]byte) error { return errNo }
+
 func TestSpoolIsASink(t *testing.T) {
-	sinktest.Run(t, func(t *testing.T) sinktest.Subject {
+	for _, cfg := range []Config{{}, {MaxBatchSize: 3, MaxBytes: 20 << 10, MaxBatchBytes: 1000}} {
+		sinktest.Run(t, func(t *testing.T) sinktest.Subject {
+			m := &sinktest.Memory{}
+			cfg.Dir = filepath.Join(t.TempDir(), "spool")
+			s, err := Open(cfg, m)
+			must(t, err)
+			return sinktest.Subject{Sink: s, Events: m.Events, String: "spool<memory>"}
+		})
+	}
+}
+
+// bubble runs a test where time passes when everybody waits for it.
+func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
+
+func TestOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := &sinktest.Memory{}
-		s, err := Open(Config{Dir: t.TempDir()}, m)
-		if err != nil {
-			t.Fatal(err)
+		var tried []time.Duration
+		begun := time.Now()
+		m.Fail = func(context.Context, [][]byte) error {
+			if tried = append(tried, time.Since(begun).Round(time.Second)); time.Since(begun) < 3*time.Minute {
+				return errNo
+			}
+			return nil
 		}
-		return sinktest.Subject{Sink: s, Events: m.Events, String: "spool<memory>"}
+		metrics := sink.NewMetrics()
+		s := start(t, sim.New(1), Config{MaxBatchSize: 10, MinBackoff: 10 * time.Second, MaxBackoff: time.Minute, Metrics: metrics}, m)
+		must(t, s.Send(ctx, events(0, 25)...))
+		time.Sleep(2 * time.Minute)
+		if d := s.depth(); d.Events != 25 || d.Bytes != int64(25*len(sinktest.Event(0, 0))) || time.Since(d.Oldest).Round(time.Second) != 2*time.Minute {
+			t.Errorf("%+v", d)
+		}
+		time.Sleep(4 * time.Minute)
+		if got := m.Events(); !slices.EqualFunc(got, events(0, 25), bytes.Equal) {
+			t.Errorf("%q", got)
+		}
+		if d := s.depth(); d != (sink.Depth{}) {
+			t.Errorf("%+v", d)
+		}
+		for i, least := range []int{0, 10, 30, 70, 130, 190} {
+			if i >= len(tried) || tried[i] < time.Duration(least)*time.Second || tried[i] > time.Duration(least*6/5+1)*time.Second {
+				t.Errorf("tried after %v, want 0, 10, 30, 70, 130, 190 s and up to a fifth more", tried)
+				break
+			}
+		}
+		must(t, s.Close(ctx))
 	})
 }
+
+// A batch is bounded in events and in bytes, but for a single event.
+func TestBatches(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		m := &sinktest.Memory{Fail: func(context.Context, [][]byte) error { <-gate; return nil }}
+		one := len(sinktest.Event(0, 0))
+		s := start(t, sim.New(1), Config{MaxBatchSize: 4, MaxBatchBytes: int64(5 * one)}, m)
+		must(t, s.Send(ctx, sinktest.Event(0, 0)))
+		synctest.Wait() // the first is under way
+		must(t, s.Send(ctx, events(1, 5)...))
+		must(t, s.Send(ctx, sinktest.Event(6, 10*one), sinktest.Event(7, 4*one), sinktest.Event(8, 4*one)))
+		close(gate)
+		must(t, s.Close(ctx))
+		var got []int
+		for _, b := range m.Batches() {
+			got = append(got, len(b))
+		}
+		if want := []int{1, 4, 1, 1, 1, 1}; !slices.Equal(got, want) {
+			t.Errorf("batches of %v events, want %v", got, want)
+		}
+	})
+}
+
+// Senders that come together share an fsync.
+func TestGroupCommit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := sim.New(1)
+		s := start(t, d, Config{}, &sinktest.Memory{Fail: down})
+		before := d.Count(sim.Sync)
+		s.mu.Lock() // all come while nobody is served
+		var all []*request
+		for i := range 50 {
+			all = append(all, &request{events: events(i*2, 2), size: 1000, answer: make(chan error, 1)})
+		}
+		s.pending = all
+		s.mu.Unlock()
+		wake(s.asked)
+		for _, r := range all {
+			must(t, <-r.answer)
+		}
+		if n := d.Count(sim.Sync) - before; n != 1 {
+			t.Errorf("%d fsyncs for 50 senders", n)
+		}
+		if n := s.depth().Events; n != 100 {
+			t.Errorf("%d events are there", n)
+		}
+		must(t, s.Close(ctx))
+	})
+}
+
+func TestRefused(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		poison := map[int][]byte{3: sinktest.Event(3, 0), 11: []byte("garbage \xff\n"), 12: []byte(`{"pretty":` + "\n1}")}
+		m := &sinktest.Memory{}
+		calls := 0
+		m.Fail = func(_ context.Context, batch [][]byte) error {
+			calls++
+			for i, e := range batch {
+				for _, p := range poison {
+					if bytes.Equal(e, p) {
+						return fmt.Errorf("webhook: %w", &sink.RefusedError{Reason: fmt.Sprintf("400: item %d", i)})
+					}
+				}
+			}
+			return nil
+		}
+		d := sim.New(1)
+		s := start(t, d, Config{MaxBatchSize: 64}, m)
+		var all, want [][]byte
+		for i := range 64 {
+			if p, ok := poison[i]; ok {
+				all = append(all, p)
+			} else {
+				all = append(all, sinktest.Event(i, 0))
+				want = append(want, sinktest.Event(i, 0))
+			}
+		}
+		must(t, s.Send(ctx, all...))
+		must(t, s.Close(ctx))
+		if got := m.Events(); !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("%d events arrived, want %d in order", len(got), len(want))
+		}
+		if calls > 40 {
+			t.Errorf("%d calls to find three of 64", calls)
+		}
+		aside := readRefused(t, d)
+		if len(aside) != 3 || !bytes.Equal(aside[0], poison[3]) || !bytes.Equal(aside[1], poison[11]) || !bytes.Equal(aside[2], poison[12]) {
+			t.Errorf("put aside: %q", aside)
+		}
+		b, err := disk.ReadFile(d, refusedFile)
+		must(t, err)
+		if !strings.HasPrefix(string(b), `{"time":"`) || !strings.Contains(string(b), `"sink":"memory","reason":"400: item 0","event":{"kind":"Event"`) {
+			t.Errorf("%s", b)
+		}
+	})
+}
+
+// readRefused is the events put aside. A line that a power cut left half written is passed over.
+func readRefused(t testing.TB, d disk.FS) (all [][]byte) {
+	t.Helper()
+	b, err := disk.ReadFile(d, refusedFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	must(t, err)
+	for line := range bytes.Lines(b) {
+		var l struct {
+			Event  json.RawMessage
+			Base64 []byte
+		}
+		if json.Unmarshal(line, &l) != nil {
+			continue
+		}
+		if l.Event == nil {
+			l.Event = l.Base64
+		}
+		all = append(all, l.Event)
+	}
+	return all
+}
+
+// The file of refused events is bounded, and a half line in it is ended.
+func TestRefusedIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := sim.New(1)
+		f, err := d.Create(refusedFile)
+		must(t, err)
+		_, err = f.WriteAt([]byte(`{"time":"20`), 0)
+		must(t, err)
+		metrics := sink.NewMetrics()
+		refuse := func(context.Context, [][]byte) error { return &sink.RefusedError{Reason: "400"} }
+		s := start(t, d, Config{MaxBytes: 6 << 10, Metrics: metrics}, &sinktest.Memory{Fail: refuse})
+		for i := range 30 {
+			must(t, s.Send(ctx, events(i, 1)...))
+		}
+		must(t, s.Close(ctx))
+		b, err := disk.ReadFile(d, refusedFile)
+		must(t, err)
+		if got := readRefused(t, d); len(b) > 6<<10 || len(got) < 5 || len(got) > 20 || !bytes.HasPrefix(b, []byte("{\"time\":\"20\n{")) {
+			t.Errorf("%d events in %d bytes: %.200q", len(got), len(b), b)
+		}
+	})
+}
+
+func TestFull(t *testing.T) {
+	for _, c := range []struct {
+		when WhenFull
+		err  error
+	}{{Block, context.DeadlineExceeded}, {Refuse, ErrFull}, {Drop, nil}} {
+		t.Run(fmt.Sprint(c.when), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				d := sim.New(1)
+				var works atomic.Bool
+				m := &sinktest.Memory{Fail: func(context.Context, [][]byte) error {
+					if works.Load() {
+						return nil
+					}
+					return errNo
+				}}
+				s := start(t, d, Config{MaxBytes: 8 << 10, WhenFull: c.when}, m)
+				var kept [][]byte
+				var err error
+				used := func() (n int64) {
+					for _, f := range s.log.Files() {
+						n += f.Size
+					}
+					return n
+				}
+				for i := 0; used() < 7<<10; i++ {
+					must(t, s.Send(ctx, events(i, 1)...))
+					kept = append(kept, events(i, 1)...)
+				}
+				big := sinktest.Event(1000, 2<<10)
+				for range 3 {
+					short, cancel := context.WithTimeout(ctx, time.Minute)
+					if err = s.Send(short, big); !errors.Is(err, c.err) {
+						t.Errorf("full: %v, want %v", err, c.err)
+					}
+					cancel()
+				}
+				if used() > 8<<10 {
+					t.Errorf("%d bytes are used", used())
+				}
+				works.Store(true)
+				time.Sleep(2 * time.Minute)
+				must(t, s.Send(ctx, big))
+				must(t, s.Close(ctx))
+				if got := m.Events(); !slices.EqualFunc(got, append(kept, big), bytes.Equal) {
+					t.Errorf("%d events arrived, want %d", len(got), len(kept)+1)
+				}
+			})
+		})
+	}
+}
+
+// A Send that waits for room gets it as soon as the receiver takes something, even in the file that is being written.
+func TestRoomIsMade(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := &sinktest.Memory{}
+		s := start(t, sim.New(1), Config{MaxBytes: 6 << 10}, m)
+		for i := range 100 {
+			must(t, s.Send(ctx, sinktest.Event(i, 3<<10)))
+		}
+		must(t, s.Close(ctx))
+		if n := len(m.Events()); n != 100 {
+			t.Errorf("%d events arrived", n)
+		}
+	})
+}
+
+func TestTooLarge(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t, sim.New(1), Config{MaxBytes: 6 << 10}, &sinktest.Memory{})
+		if err := s.Send(ctx, sinktest.Event(1, 6<<10)); !errors.Is(err, ErrFull) {
+			t.Errorf("%v", err)
+		}
+		must(t, s.Close(ctx))
+	})
+}
+
+// A disk that others have filled is a full spool; when there is room again, it goes on.
+func TestFullDisk(t *testing.T) {
+	for _, when := range []WhenFull{Block, Refuse, Drop} {
+		t.Run(fmt.Sprint(when), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				d := sim.New(1)
+				m := &sinktest.Memory{}
+				s := start(t, d, Config{WhenFull: when}, m)
+				full := true
+				var mu sync.Mutex
+				d.Plan(func(op sim.Op) sim.Fault {
+					mu.Lock()
+					defer mu.Unlock()
+					if full && op.Kind == sim.Write {
+						return sim.Short
+					}
+					return sim.None
+				})
+				time.AfterFunc(time.Minute, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					full = false
+				})
+				err := s.Send(ctx, events(0, 1)...)
+				if want := map[WhenFull]error{Block: nil, Refuse: ErrFull, Drop: nil}[when]; !errors.Is(err, want) {
+					t.Errorf("%v, want %v", err, want)
+				}
+				time.Sleep(2 * time.Minute)
+				must(t, s.Send(ctx, events(1, 1)...))
+				must(t, s.Close(ctx))
+				if want := map[WhenFull]int{Block: 2, Refuse: 1, Drop: 1}[when]; len(m.Events()) != want {
+					t.Errorf("%d events arrived, want %d", len(m.Events()), want)
+				}
+			})
+		})
+	}
+}
+
+// After a failed fsync nothing is taken until the spool is opened anew.
+func TestFailedFsync(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := sim.New(1)
+		m := &sinktest.Memory{Fail: down}
+		s := start(t, d, Config{WhenFull: Drop}, m)
+		must(t, s.Send(ctx, events(0, 1)...))
+		d.Plan(func(op sim.Op) sim.Fault {
+			if op.Kind == sim.Sync {
+				return sim.Lost
+			}
+			return sim.None
+		})
+		for i := range 2 {
+			if err := s.Send(ctx, events(1+i, 1)...); !errors.Is(err, wal.ErrFailed) {
+				t.Errorf("%v", err)
+			}
+			d.Plan(nil)
+		}
+		must(t, s.Close(ctx))
+		m = &sinktest.Memory{}
+		s = start(t, d, Config{}, m)
+		must(t, s.Send(ctx, events(3, 1)...))
+		must(t, s.Close(ctx))
+		got := m.Events()
+		if len(got) < 2 || !bytes.Equal(got[0], sinktest.Event(0, 0)) || !bytes.Equal(got[len(got)-1], sinktest.Event(3, 0)) {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// What was not delivered is, by the next process; what was, is not again, if there was time to say so.
+func TestOpenAgain(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(t *testing.T, d *sim.FS)
+		want  int // the first that arrives
+	}{
+		{"goes on", func(*testing.T, *sim.FS) {}, 5},
+		{"position is lost", func(t *testing.T, d *sim.FS) { must(t, d.Remove(positionFile)) }, 0},
+		{"position is damaged", func(t *testing.T, d *sim.FS) {
+			b, err := disk.ReadFile(d, positionFile)
+			must(t, err)
+			must(t, disk.WriteFile(d, positionFile, bytes.Replace(b, []byte(" 5 "), []byte(" 9 "), 1)))
+		}, 0},
+		{"position of another log", func(t *testing.T, d *sim.FS) {
+			must(t, position{log: [16]byte{1}, done: 5}.save(d))
+		}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				d := sim.New(1)
+				m := &sinktest.Memory{}
+				s := start(t, d, Config{}, m)
+				must(t, s.Send(ctx, events(0, 5)...))
+				synctest.Wait()
+				m.Fail = down
+				must(t, s.Send(ctx, events(5, 5)...))
+				synctest.Wait()
+				d = kill(d, s)
+				c.spoil(t, d)
+				m = &sinktest.Memory{}
+				s = start(t, d, Config{}, m)
+				must(t, s.Close(ctx))
+				if got := m.Events(); !slices.EqualFunc(got, events(c.want, 10-c.want), bytes.Equal) {
+					t.Errorf("%q arrived, want from %d on", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestNotTheLog(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := sim.New(1)
+		s := start(t, d, Config{}, &sinktest.Memory{Fail: down})
+		must(t, s.Send(ctx, events(0, 3)...))
+		id := s.log.ID()
+		must(t, s.Close(ctx))
+		must(t, position{log: id, done: 4}.save(d))
+		if _, err := open(d, Config{Log: quiet}, &sinktest.Memory{}); err == nil || !strings.Contains(err.Error(), "the log is not the one that was here") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// Close does not wait for a receiver that is down: what is left is safe.
+func TestCloseInAnOutage(t *testing.T) {
+	for _, hang := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			m := &sinktest.Memory{Fail: down}
+			if hang {
+				m.Fail = func(ctx context.Context, _ [][]byte) error { <-ctx.Done(); return ctx.Err() }
+			}
+			d := sim.New(1)
+			s := start(t, d, Config{}, m)
+			must(t, s.Send(ctx, events(0, 3)...))
+			short, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			begun := time.Now()
+			must(t, s.Close(short))
+			if took := time.Since(begun); hang != (took == time.Minute) || !hang && took > 0 {
+				t.Errorf("Close took %v", took)
+			}
+			if !m.Closed() {
+				t.Error("the sink within is not closed")
+			}
+			m = &sinktest.Memory{}
+			s = start(t, d, Config{}, m)
+			must(t, s.Close(ctx))
+			if len(m.Events()) != 3 {
+				t.Errorf("%d events arrived later", len(m.Events()))
+			}
+		})
+	}
+}
+
+// A sink that panics is tried again: an event is not lost for it.
+func TestPanic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := &sinktest.Memory{}
+		left := 3
+		m.Fail = func(context.Context, [][]byte) error {
+			if left--; left >= 0 {
+				panic("oh")
+			}
+			return nil
+		}
+		s := start(t, sim.New(1), Config{}, m)
+		must(t, s.Send(ctx, events(0, 3)...))
+		time.Sleep(time.Minute)
+		must(t, s.Close(ctx))
+		if len(m.Events()) != 3 {
+			t.Errorf("%d events arrived", len(m.Events()))
+		}
+	})
+}
+
+func TestOneProcess(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Config{Dir: dir}, &sinktest.Memory{})
+	must(t, err)
+	if _, err := Open(Config{Dir: dir}, &sinktest.Memory{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("%v", err)
+	}
+	must(t, s.Close(ctx))
+	s, err = Open(Config{Dir: dir}, &sinktest.Memory{})
+	must(t, err)
+	must(t, s.Close(ctx))
+	for _, bad := range []string{"", "/dev/null/x"} {
+		if _, err := Open(Config{Dir: bad}, &sinktest.Memory{}); err == nil {
+			t.Errorf("%q opens", bad)
+		}
+	}
+}
+
+func TestCorrupt(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Config{Dir: dir, Log: quiet}, &sinktest.Memory{Fail: down})
+	must(t, err)
+	for i := range 3 {
+		must(t, s.Send(ctx, events(i, 1)...))
+	}
+	must(t, s.Close(ctx))
+	name := filepath.Join(dir, walDir, "00000001.wal")
+	b, err := os.ReadFile(name)
+	must(t, err)
+	b[100] ^= 1
+	must(t, os.WriteFile(name, b, 0o600))
+	_, err = Open(Config{Dir: dir, Log: quiet}, &sinktest.Memory{})
+	var corrupt *wal.CorruptError
+	if !errors.As(err, &corrupt) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("%v", err)
+	}
+}
+
+func FuzzPosition(f *testing.F) {
+	f.Add(position{log: [16]byte{1, 2}, done: 77}.encode())
+	f.Add([]byte("annals-spool 1 00 7 00000000\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := parsePosition(b); err == nil && !bytes.Equal(p.encode(), b) {
+			t.Errorf("%q is read as %+v", b, p)
+		}
+	})
+}
+
+func BenchmarkSend(b *testing.B) {
+	for _, senders := range []int{1, 64} {
+		b.Run(fmt.Sprintf("%d senders", senders), func(b *testing.B) {
+			s, err := Open(Config{Dir: b.TempDir(), Log: quiet}, nowhere{})
+			must(b, err)
+			e := sinktest.Event(1, 700)
+			b.SetBytes(int64(len(e)))
+			b.ReportAllocs()
+			b.SetParallelism(senders / 2)
+			if senders == 1 {
+				for b.Loop() {
+					must(b, s.Send(ctx, e))
+				}
+			} else {
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						if err := s.Send(ctx, e); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			must(b, s.Close(ctx))
+		})
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) Send(context.Context, ...[]byte) error { return nil }
+func (nowhere) Close(context.Context) error           { return nil }
+func (nowhere) String() string                        { return "nowhere" }
