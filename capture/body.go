@@ -72,7 +72,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 
 // watchRequestBody puts requestBody into the request, if anything of its body may go into the event.
 func (x *exchange) watchRequestBody() {
-	if x.r.Body == nil || x.r.Body == http.NoBody || x.long || x.r.Header["Upgrade"] != nil {
+	if x.r.Body == nil || x.r.Body == http.NoBody || x.long {
 		return
 	}
 	switch x.r.Method {
@@ -94,7 +94,11 @@ func (x *exchange) namedByBody() bool {
 // settle reads the copies of the bodies into the event. The caller holds scope.mu.
 func (x *exchange) settle() {
 	if x.request.total > 0 {
-		c := x.read(formOf(x.r.Header), &x.request, x.requestEnded, x.r.ContentLength)
+		f := formOf(x.r.Header)
+		c := x.read(f, &x.request, x.requestEnded, x.r.ContentLength)
+		if c.value == nil || c.note != "" {
+			c = x.insist(f, c)
+		}
 		if c.note == "" && x.namedByBody() {
 			nameObject(&x.objectRef, c.value)
 		}
@@ -109,6 +113,19 @@ func (x *exchange) settle() {
 			x.event.ResponseObject = x.object(responseNote, c, true)
 		}
 	}
+}
+
+// insist is for a request's body that could not be read as its headers say. They are the client's, and many handlers do
+// not look at them: a wrong one must not hide what was sent.
+func (x *exchange) insist(f form, c content) content {
+	body := x.request.bytes()
+	if x.request.total == int64(len(body)) && audit.Span(body).Valid() && bytes.ContainsAny(body[:1], "{[ \t\r\n") {
+		return content{body, ""}
+	}
+	if c.note == "" {
+		c.note = fmt.Sprintf("not recorded: %d bytes of content type %q", x.request.total, f.contentType)
+	}
+	return c
 }
 
 // form says how to read a body.
@@ -138,9 +155,8 @@ func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
 	body, kind := k.bytes(), kindOf(f.contentType)
 	cut := k.total > int64(len(body))
 	note := "" // of a cut; "" is the usual one
-	switch f.encoding {
-	case "", "identity":
-	case "gzip":
+	plainly := f.encoding == "" || f.encoding == "identity"
+	if f.encoding == "gzip" && bytes.HasPrefix(body, gzipMagic) {
 		plain, more, err := gunzip(body, x.h.cfg.MaxBody)
 		switch {
 		case more:
@@ -148,17 +164,21 @@ func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
 		case err != nil && !cut:
 			return kind.unread(nil, "undecodable: "+err.Error())
 		}
-		body = plain
-	default:
-		return kind.unread(nil, fmt.Sprintf("content encoding %q", f.encoding))
+		body, plainly = plain, true
 	}
 	if note == "" && (cut || !ended) {
 		note = fmt.Sprintf("cut: the first %d of %d bytes", len(body), max(k.total, expected))
+	}
+	if cut && !plainly {
+		return kind.unread(nil, note)
 	}
 	if cut {
 		return kind.unread(body, note)
 	}
 	value, ok, err := x.h.cfg.Body(f.contentType, body)
+	if err != nil && !plainly {
+		return kind.unread(nil, fmt.Sprintf("content encoding %q", f.encoding))
+	}
 	unsure := !ended && k.total != expected
 	switch {
 	case unsure && (err != nil || ok && kind != jsonBody):
@@ -184,6 +204,8 @@ func (kind bodyKind) unread(body []byte, note string) content {
 	}
 	return content{nil, note}
 }
+
+var gzipMagic = []byte{0x1f, 0x8b}
 
 // gunzip undoes gzip, up to limit bytes; more says that there were more.
 func gunzip(b []byte, limit int64) (plain []byte, more bool, err error) {
