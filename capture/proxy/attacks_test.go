@@ -85,6 +85,7 @@ func TestHeadersThatAreNotTheCallers(t *testing.T) {
 		"Impersonate_User: admin", "impersonate_group: system:masters", "Authorization_: x", "Proxy-Authorization: Basic x", "Proxy_Authorization: x",
 	}
 	for _, mode := range []Mode{Passthrough, Impersonate} {
+		g := newRig(t, mode, nil)
 		for _, proto := range []string{"http/1.1", "h2"} {
 			headers := slices.Clone(always)
 			if mode == Impersonate {
@@ -92,8 +93,11 @@ func TestHeadersThatAreNotTheCallers(t *testing.T) {
 			}
 			for _, h := range headers {
 				t.Run(string(mode)+" "+proto+" "+h, func(t *testing.T) {
-					g := newRig(t, mode, nil)
-					c := g.client(t, proto)
+					g.seen = nil
+					c := g.h1
+					if proto == "h2" {
+						c = g.h2
+					}
 					res := g.do(t, c, "GET", "/api/v1/pods", nil, asJane, h)
 					if mode == Impersonate && isImpersonation(h) {
 						if res.StatusCode != http.StatusForbidden || g.last() != nil {

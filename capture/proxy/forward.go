@@ -50,13 +50,16 @@ func (p *Proxy) forwarder() http.Handler {
 			until := time.Now().Add(p.cfg.Timeout)
 			control := http.NewResponseController(w)
 			_ = control.SetReadDeadline(until)
-			_ = control.SetWriteDeadline(until.Add(5 * time.Second)) // so that the answer that says so still goes out
+			_ = control.SetWriteDeadline(until.Add(min(lastWord, p.cfg.Timeout))) // so that the answer that says so still goes out
 		}
 		// The answer brings the audit ID, so that it survives interim answers, which clear the headers.
 		w.Header().Del(auditIDHeader)
 		reverse.ServeHTTP(w, r)
 	})
 }
+
+// lastWord is how much longer than for its request a client may take to read that it took too long.
+const lastWord = 5 * time.Second
 
 // isStream says of a request that it may go on for as long as it likes.
 func isStream(r *http.Request, info *capture.RequestInfo) bool {

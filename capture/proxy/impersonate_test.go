@@ -151,7 +151,7 @@ func TestImpersonateOthers(t *testing.T) {
 	but := func(resource string) func(authorization.SubjectAccessReviewSpec) bool {
 		return func(s authorization.SubjectAccessReviewSpec) bool { return s.ResourceAttributes.Resource != resource }
 	}
-	bob := []string{"Impersonate-User: bob", "Impersonate-Group: a", "Impersonate-Group: b", "Impersonate-Uid: 7", "Impersonate-Extra-A%2fb: x", "Impersonate-Extra-a%2fb: y"}
+	bob := []string{"Impersonate-User: bob", "Impersonate-Group: a", "Impersonate-Group: b", "Impersonate-Uid: 7", "Impersonate-Extra-A%2fb: x", "Impersonate-Extra-A%2fb: y"}
 	cases := []struct {
 		name    string
 		allow   bool

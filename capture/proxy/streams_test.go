@@ -146,6 +146,7 @@ func TestUpgrade(t *testing.T) {
 						if _, err := in.ReadByte(); err == nil {
 							t.Error("the connection goes on")
 						}
+						conn.Close()
 					}
 					if e := g.events.stage(t, audit.StageResponseComplete, 0); e.ResponseStatus.Code != 101 {
 						t.Errorf("%+v", e.ResponseStatus)
@@ -307,6 +308,7 @@ func TestTimeout(t *testing.T) {
 		conn.NetConn().(*net.TCPConn).SetReadBuffer(4096)
 		io.WriteString(conn, "GET /api/v1/pods HTTP/1.1\r\nHost: x\r\n"+asJane+"\r\n\r\n")
 		g.events.stage(t, audit.StageResponseComplete, 0)
+		conn.NetConn().Close()
 	})
 }
 
