@@ -56,6 +56,9 @@ func decode(b []byte, o *Options) (*file, error) {
 		}
 	}
 	more, err := kjson.UnmarshalStrict(data, &f.policy)
+	if err != nil && !o.Upstream {
+		err = place(err, data, b)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,8 @@ func describe(root *yaml3.Node, text, path string) string {
 	return text
 }
 
-// find is the key at a path such as rules[0].resources[1].group; the last of them if it stands there twice.
+// find is the key, or the element of a list, at a path such as rules[0].resources[1].group; the last of them if the key
+// stands there twice.
 func find(n *yaml3.Node, path string, last bool) *yaml3.Node {
 	if n == nil || len(n.Content) == 0 {
 		return nil
@@ -102,6 +103,9 @@ func find(n *yaml3.Node, path string, last bool) *yaml3.Node {
 	case yaml3.SequenceNode:
 		for i, c := range n.Content {
 			if rest, ok := strings.CutPrefix(path, fmt.Sprintf("[%d]", i)); ok {
+				if rest == "" {
+					return c
+				}
 				return find(c, strings.TrimPrefix(rest, "."), last)
 			}
 		}

@@ -1,8 +1,6 @@
 package policy
 
-import (
-	"strings"
-)
+import "strings"
 
 // Summary is the rule in one short line, for people: "None · users system:kube-proxy · verbs watch · endpoints, services".
 func (r *Rule) Summary() string {
@@ -15,6 +13,7 @@ func (r *Rule) Summary() string {
 	list("users ", r.Users)
 	list("groups ", r.UserGroups)
 	list("", r.Verbs)
+	var resources []string
 	for _, g := range r.Resources {
 		of := g.Group
 		switch {
@@ -31,7 +30,10 @@ func (r *Rule) Summary() string {
 		if len(g.ResourceNames) > 0 {
 			of += " named " + listed(g.ResourceNames, ",")
 		}
-		parts = append(parts, of)
+		resources = append(resources, of)
+	}
+	if len(resources) > 0 {
+		parts = append(parts, short(resources, " · "))
 	}
 	list("in ", r.Namespaces)
 	list("", r.NonResourceURLs)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,9 +88,27 @@ func (e *env) loadPolicy(from string, r *policyReading) (*loadedPolicy, error) {
 	}
 	p, err := policy.Parse(b, o)
 	if err != nil {
-		return nil, fmt.Errorf("%w: from file %s", err, from)
+		return nil, fmt.Errorf("%w: from file %s%s", err, from, ruleLines(err, policy.Lines(b)))
 	}
 	return &loadedPolicy{p, from, policy.Lines(b)}, nil
+}
+
+var ruleInError = regexp.MustCompile(`rules\[(\d+)\]`)
+
+// ruleLines says where the rules begin that an error names, if it does not say so itself.
+func ruleLines(err error, lines []int) string {
+	var texts []string
+	for _, m := range ruleInError.FindAllStringSubmatch(err.Error(), -1) {
+		if i, _ := strconv.Atoi(m[1]); i < len(lines) {
+			if text := fmt.Sprintf("%s begins at line %d", m[0], lines[i]); !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
+		}
+	}
+	if len(texts) == 0 || strings.Contains(err.Error(), " at line ") {
+		return ""
+	}
+	return " (" + strings.Join(texts, ", ") + ")"
 }
 
 func (e *env) policyText(from string) ([]byte, error) {

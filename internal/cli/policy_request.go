@@ -42,6 +42,8 @@ func (s *requestSpec) target() (policy.Attributes, error) {
 		return policy.Attributes{}, errors.New("a path is given, which says the resource, its group, namespace and name itself")
 	case s.Path != "" && s.Verb != "":
 		return policy.Attributes{}, errors.New("a path is given, whose verb follows from the method")
+	case s.Path != "" && s.Path[0] != '/':
+		return policy.Attributes{}, fmt.Errorf("the path %s does not begin with /", s.Path)
 	case s.Path != "":
 		method := s.Method
 		if method == "" {

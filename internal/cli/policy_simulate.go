@@ -207,10 +207,10 @@ func (x *simulated) changeTable(w io.Writer) error {
 		return nil
 	}
 	fmt.Fprintln(w)
-	out := printer{w: w, format: "table", header: []string{"LOST EVENTS", "REQUEST BODIES", "RESPONSE BODIES", "GAINED", "OF", "RULE"}}
+	out := printer{w: w, format: "table", header: []string{"LOST EVENTS", "STAGES", "REQUEST BODIES", "RESPONSE BODIES", "GAINED", "OF", "RULE"}}
 	for _, c := range x.Changes[:min(mostShown, len(x.Changes))] {
 		if err := out.row(func() []string {
-			return []string{dash(c.LostEvents), dash(c.LostRequestBodies), dash(c.LostResponseBodies), dash(c.GainedEvents), kindText(&c.Kind), ruleName(c.Rule)}
+			return []string{dash(c.LostEvents), dash(c.OmittedStages), dash(c.LostRequestBodies), dash(c.LostResponseBodies), dash(c.GainedEvents), kindText(&c.Kind), ruleName(c.Rule)}
 		}, nil); err != nil {
 			return err
 		}

@@ -45,7 +45,8 @@ type Kind struct {
 // Change is what one kind of requests loses or gains.
 type Change struct {
 	Kind
-	LostEvents         int64 `json:"lostEvents"`
+	LostEvents         int64 `json:"lostEvents"`    // of requests that would not be recorded at all
+	OmittedStages      int64 `json:"omittedStages"` // events of requests that would be, but not at this stage
 	GainedEvents       int64 `json:"gainedEvents"`
 	LostRequestBodies  int64 `json:"lostRequestBodies"` // of events that stay
 	LostResponseBodies int64 `json:"lostResponseBodies"`
@@ -77,8 +78,8 @@ func (s *Simulation) Report() Report {
 		r.Changes = append(r.Changes, *c)
 	}
 	slices.SortFunc(r.Changes, func(a, b Change) int {
-		return cmp.Or(cmp.Compare(b.lost(), a.lost()), cmp.Compare(b.GainedEvents, a.GainedEvents), cmp.Compare(a.Rule, b.Rule),
-			cmp.Compare(a.Verb, b.Verb), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Path, b.Path))
+		return cmp.Or(cmp.Compare(b.lost(), a.lost()), cmp.Compare(b.GainedEvents, a.GainedEvents), cmp.Compare(b.OmittedStages, a.OmittedStages),
+			cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Verb, b.Verb), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Path, b.Path))
 	})
 	return r
 }

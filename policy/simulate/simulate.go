@@ -78,7 +78,7 @@ func (s *Simulation) Add(v *audit.View) {
 	if after.unknownResponse {
 		r.Unknown.ResponseBodies++
 	}
-	s.change(&a, d.Rule, &before, &after)
+	s.change(&a, d, &before, &after)
 }
 
 func (s *Simulation) time(micros int64) {
@@ -129,15 +129,16 @@ func (s *Simulation) stages(v *audit.View, d policy.Decision, after *side) {
 	}
 }
 
-func (s *Simulation) change(a *policy.Attributes, rule int, before, after *side) {
-	lost := before.kept && !after.kept
+func (s *Simulation) change(a *policy.Attributes, d policy.Decision, before, after *side) {
+	lost := before.kept && d.Level == audit.LevelNone
+	omitted := before.kept && !after.kept && !lost
 	gained := after.kept && !before.kept
 	request := before.kept && after.kept && before.request && !after.request
 	response := before.kept && after.kept && before.response && !after.response
-	if !lost && !gained && !request && !response {
+	if !lost && !omitted && !gained && !request && !response {
 		return
 	}
-	k := Kind{Verb: a.Verb, Group: a.APIGroup, Resource: a.Resource, Rule: rule}
+	k := Kind{Verb: a.Verb, Group: a.APIGroup, Resource: a.Resource, Rule: d.Rule}
 	if a.Subresource != "" {
 		k.Resource += "/" + a.Subresource
 	}
@@ -147,7 +148,7 @@ func (s *Simulation) change(a *policy.Attributes, rule int, before, after *side)
 	c := s.kinds[k]
 	if c == nil {
 		if len(s.kinds) >= maxKinds {
-			k = Kind{Rule: rule, Rest: true}
+			k = Kind{Rule: d.Rule, Rest: true}
 		}
 		if c = s.kinds[k]; c == nil {
 			c = &Change{Kind: k}
@@ -160,6 +161,7 @@ func (s *Simulation) change(a *policy.Attributes, rule int, before, after *side)
 		}
 	}
 	count(&c.LostEvents, lost)
+	count(&c.OmittedStages, omitted)
 	count(&c.GainedEvents, gained)
 	count(&c.LostRequestBodies, request)
 	count(&c.LostResponseBodies, response)

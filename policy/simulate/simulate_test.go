@@ -122,7 +122,7 @@ func TestReport(t *testing.T) {
 		},
 		Changes: []Change{
 			{Kind: Kind{Rule: 0, Verb: "get", Resource: "pods"}, LostEvents: 4},
-			{Kind: Kind{Rule: 1, Verb: "update", Resource: "pods"}, LostEvents: 1, LostRequestBodies: 1, LostResponseBodies: 1},
+			{Kind: Kind{Rule: 1, Verb: "update", Resource: "pods"}, OmittedStages: 1, LostRequestBodies: 1, LostResponseBodies: 1},
 			{Kind: Kind{Rule: -1, Verb: "patch", Resource: "pods"}, LostEvents: 1},
 		},
 	}
