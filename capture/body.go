@@ -175,7 +175,7 @@ func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
 	if cut {
 		return kind.unread(body, note)
 	}
-	value, ok, err := x.h.cfg.Body(f.contentType, body)
+	value, ok, err := x.h.decode(f.contentType, body)
 	if err != nil && !plainly {
 		return kind.unread(nil, fmt.Sprintf("content encoding %q", f.encoding))
 	}
@@ -189,6 +189,17 @@ func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
 		return content{}
 	}
 	return content{value, ""}
+}
+
+// decode is Config.Body. Decoders read what anybody sends, and one that panics must not take the event with it.
+func (h *Handler) decode(contentType string, body []byte) (value []byte, ok bool, err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			err = fmt.Errorf("the decoder panicked: %v", thrown)
+			h.cfg.Log.Error("decoder of audited bodies panicked", "contentType", contentType, "panic", thrown)
+		}
+	}()
+	return h.cfg.Body(contentType, body)
 }
 
 // unread is a body that could not be made JSON: text is kept as a JSON string.

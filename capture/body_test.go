@@ -162,6 +162,9 @@ func TestResponseBodies(t *testing.T) {
 	protobuf := "k8s\x00\n\x0c\n\x02v1\x12\x06Status\x12\x00\x1a\x00\x22\x00"
 	decoder := func(contentType string, body []byte) ([]byte, bool, error) {
 		if contentType == "application/vnd.kubernetes.protobuf" {
+			if string(body) == "k8s\x00panic" {
+				panic("kaboom")
+			}
 			if string(body) != protobuf {
 				return nil, false, errors.New("unknown kind")
 			}
@@ -209,6 +212,7 @@ func TestResponseBodies(t *testing.T) {
 		{name: "gzip status", level: audit.LevelMetadata, code: 404, encoding: "gzip", body: zipped(notFound), want: status},
 		{name: "protobuf status", level: audit.LevelMetadata, code: 404, contentType: "application/vnd.kubernetes.protobuf", body: protobuf, want: status},
 		{name: "protobuf", level: audit.LevelMetadata, contentType: "application/vnd.kubernetes.protobuf", body: "k8s\x00\n\x09\n\x02v1\x12\x03Pod"},
+		{name: "decoder panics", contentType: "application/vnd.kubernetes.protobuf", body: "k8s\x00panic", note: "undecodable: the decoder panicked: kaboom"},
 		{name: "unknown protobuf", contentType: "application/vnd.kubernetes.protobuf", body: "k8s\x00x", note: "undecodable: unknown kind"},
 
 		{name: "managed fields", body: `{"metadata":{"name":"a","managedFields":[{}]},"spec":{"metadata":{"managedFields":1}}}`, object: `{"metadata":{"name":"a"},"spec":{"metadata":{"managedFields":1}}}`},

@@ -19,11 +19,18 @@ import (
 
 // Audit your own server: a policy, a log file, and a handler around yours.
 func Example() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "audit.log")
+
 	p, err := policy.Load("testdata/policy.yaml", policy.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	file, err := logfile.New(logfile.Config{Path: filepath.Join(os.TempDir(), "annals-example-audit.log")})
+	file, err := logfile.New(logfile.Config{Path: path})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,11 +48,10 @@ func Example() {
 	}
 	answer.Body.Close()
 
-	b, err := os.ReadFile(filepath.Join(os.TempDir(), "annals-example-audit.log"))
+	b, err := os.ReadFile(path)
 	if err != nil {
 		log.Fatal(err)
 	}
-	os.Remove(filepath.Join(os.TempDir(), "annals-example-audit.log"))
 	var event audit.View
 	if err := event.Parse(b); err != nil {
 		log.Fatal(err)
