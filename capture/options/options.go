@@ -36,9 +36,9 @@ type Options struct {
 	Webhook    Webhook
 
 	// Ours.
-	PolicyMode    string // PolicyStrict or PolicyUpstream
-	PolicyMinimal bool   // allow the level Minimal
-	PolicyReload  bool   // for whoever calls: Handler.Watch the file
+	PolicyMode    string        // PolicyStrict or PolicyUpstream
+	PolicyMinimal bool          // allow the level Minimal
+	PolicyReload  time.Duration // how often whoever has the Handler looks at the file for a change; 0: never
 }
 
 // Log is the log file.
@@ -113,7 +113,7 @@ func New() *Options {
 			},
 			Truncate: truncate,
 		},
-		PolicyMode: PolicyStrict, PolicyReload: true,
+		PolicyMode: PolicyStrict, PolicyReload: 10 * time.Second,
 	}
 }
 
