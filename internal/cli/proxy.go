@@ -19,10 +19,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"annals.dev/capture"
+	"annals.dev/capture/options"
 	"annals.dev/capture/proxy"
 	"annals.dev/internal/access"
 	"annals.dev/internal/server"
-	"annals.dev/policy"
 	"annals.dev/sink"
 )
 
@@ -56,7 +56,7 @@ type proxySettings struct {
 
 func newProxy(e *env) *cobra.Command {
 	var s proxySettings
-	var a auditFlags
+	rec := recording{Options: options.New()}
 	cmd := &cobra.Command{Use: "proxy", Short: "Audit a cluster from before its API server", Long: proxyLong, Args: cobra.NoArgs}
 	f := cmd.Flags()
 	f.StringVar(&s.mode, "mode", string(proxy.Passthrough), "as whom requests go up: passthrough or impersonate")
@@ -73,7 +73,7 @@ func newProxy(e *env) *cobra.Command {
 	f.StringVar(&s.cluster, "cluster", "", "keep the events in the ledger of --data, under this name")
 	f.StringVar(&s.ledgerMode, "ledger-mode", "blocking", "batch: a request does not wait for the ledger; blocking: it does; blocking-strict: and fails if its event cannot be kept")
 	f.DurationVar(&s.drain, "drain", 10*time.Second, "how long requests under way may go on when the proxy is to end")
-	a.add(f)
+	rec.AddFlags(f)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		// Whatever ended the process at a hangup lets go of it: here it means another thing.
 		signal.Ignore(syscall.SIGHUP)
@@ -82,21 +82,20 @@ func newProxy(e *env) *cobra.Command {
 		defer signal.Stop(hangup)
 		log := e.logger(slog.LevelInfo)
 		if s.cluster == "" {
-			return e.proxy(cmd.Context(), &s, &a, nil, hangup, log)
+			return e.proxy(cmd.Context(), &s, &rec, nil, hangup, log)
 		}
 		if err := access.CheckCluster(s.cluster); err != nil {
 			return &usageError{err}
 		}
 		return server.Hold(cmd.Context(), e.data, log, func(ctx context.Context, held server.Held) error {
-			return e.proxy(ctx, &s, &a, &held, hangup, log)
+			return e.proxy(ctx, &s, &rec, &held, hangup, log)
 		})
 	}
 	return cmd
 }
 
 // proxy runs until the context ends. What is made first is closed last: a request under way needs all of it.
-func (e *env) proxy(ctx context.Context, s *proxySettings, a *auditFlags, held *server.Held, hangup <-chan os.Signal, log *slog.Logger) (err error) {
-	registry := prometheus.NewRegistry()
+func (e *env) proxy(ctx context.Context, s *proxySettings, rec *recording, held *server.Held, hangup <-chan os.Signal, log *slog.Logger) (err error) {
 	cfg, err := s.config(log)
 	if err != nil {
 		return err
@@ -105,22 +104,19 @@ func (e *env) proxy(ctx context.Context, s *proxySettings, a *auditFlags, held *
 	if err != nil {
 		return err
 	}
+	registry := prometheus.NewRegistry()
 	sinkMetrics := sink.NewMetrics()
 	cfg.Metrics, cfg.Capture = proxy.NewMetrics(registry), capture.NewMetrics()
 	registry.MustRegister(cfg.Capture, sinkMetrics)
-	out, err := a.sinks(s, held, sinkMetrics, log)
-	if err != nil {
+	if err := rec.build(s, held, sinkMetrics, log); err != nil {
 		return err
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), sinkDrain)
 		defer cancel()
-		err = errors.Join(err, out.Close(closing))
+		err = errors.Join(err, rec.out.Close(closing))
 	}()
-	cfg.Sink = out
-	if cfg.Policy, err = a.policy(); err != nil {
-		return err
-	}
+	cfg.Sink, cfg.Policy = rec.out, rec.Policy
 	p, err := proxy.New(cfg)
 	if err != nil {
 		return &usageError{err}
@@ -129,7 +125,12 @@ func (e *env) proxy(ctx context.Context, s *proxySettings, a *auditFlags, held *
 	if err != nil {
 		return fmt.Errorf("proxy: %w: choose another address with --listen", err)
 	}
-	return s.serve(ctx, p, listener, certificates, a, held, registry, hangup, log)
+	run := &proxyRun{
+		proxy: p, rec: rec, held: held, registry: registry, hangup: hangup, log: log, metricsListen: s.metricsListen,
+		serving: proxy.Serving{Listener: listener, TLS: certificates, ProxyProtocol: s.proxyProtocol, Drain: s.drain},
+	}
+	log.Info("proxy", "mode", s.mode, "upstream", cfg.Upstream.Host, "events", rec.out.String())
+	return run.run(ctx)
 }
 
 // sinkDrain is how long events that still wait may take to go out at the end.
@@ -193,6 +194,3 @@ func (s *proxySettings) serving(data string, log *slog.Logger) (*tls.Config, err
 	get, err := proxy.CertificateFiles(s.cert, s.key, log)
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get}, err
 }
-
-// readPolicy is read strictly: a policy that is silently another than was written is the one thing that must not be.
-func readPolicy(path string) (*policy.Policy, error) { return policy.Load(path, policy.Options{}) }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,44 +20,54 @@ import (
 	"annals.dev/internal/server"
 )
 
-// serve runs the proxy, and beside it what tells how it is and what changes it.
-func (s *proxySettings) serve(ctx context.Context, p *proxy.Proxy, l net.Listener, certificates *tls.Config, a *auditFlags, held *server.Held,
-	registry *prometheus.Registry, hangup <-chan os.Signal, log *slog.Logger) error {
+// proxyRun is a proxy, and beside it what tells how it is and what changes it.
+type proxyRun struct {
+	proxy         *proxy.Proxy
+	serving       proxy.Serving
+	rec           *recording
+	held          *server.Held // nil without a ledger
+	registry      *prometheus.Registry
+	metricsListen string
+	hangup        <-chan os.Signal
+	log           *slog.Logger
+}
+
+func (r *proxyRun) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	beside, end := context.WithCancel(context.WithoutCancel(ctx)) // of what serves until the last request has ended
+	beside, end := context.WithCancel(context.WithoutCancel(ctx)) // goes on until the last request has ended
+	defer end()
 	at := ""
-	if s.metricsListen != "" {
-		m, err := net.Listen("tcp", s.metricsListen)
+	if r.metricsListen != "" {
+		l, err := net.Listen("tcp", r.metricsListen)
 		if err != nil {
-			end()
-			return errors.Join(fmt.Errorf("proxy: %w: choose another address with --metrics-listen", err), l.Close())
+			return errors.Join(fmt.Errorf("proxy: %w: choose another address with --metrics-listen", err), r.serving.Listener.Close())
 		}
-		at = m.Addr().String()
-		group.Go(func() error { return serveState(beside, m, proxyState(p, held, registry)) })
+		at = l.Addr().String()
+		group.Go(func() error { return serveState(beside, l, r.state()) })
 	}
-	group.Go(func() error { return a.watch(ctx, p, hangup, log) })
+	group.Go(func() error { return r.rec.follow(ctx, r.proxy.Handler(), r.hangup, r.log) })
 	group.Go(func() error {
 		defer end()
-		return p.Serve(ctx, proxy.Serving{Listener: l, TLS: certificates, ProxyProtocol: s.proxyProtocol, Drain: s.drain})
+		return r.proxy.Serve(ctx, r.serving)
 	})
-	log.Info("serving", "proxy", l.Addr().String(), "metrics", at, "mode", s.mode)
+	r.log.Info("serving", "proxy", r.serving.Listener.Addr().String(), "metrics", at)
 	return group.Wait()
 }
 
 // readyWithin is how long the upstream may take to say that it is there.
 const readyWithin = 3 * time.Second
 
-// proxyState is what tells how the proxy is.
-func proxyState(p *proxy.Proxy, held *server.Held, registry *prometheus.Registry) http.Handler {
+// state is what tells how the proxy is.
+func (r *proxyRun) state() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {
+		ctx, cancel := context.WithTimeout(req.Context(), readyWithin)
 		defer cancel()
-		err := p.Ready(ctx)
-		if held != nil {
-			err = errors.Join(held.Ready(), err)
+		err := r.proxy.Ready(ctx)
+		if r.held != nil {
+			err = errors.Join(r.held.Ready(), err)
 		}
 		if err != nil {
 			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
