@@ -99,11 +99,17 @@ func (x *exchange) settle() {
 		if c.value == nil || c.note != "" {
 			c = x.insist(f, c)
 		}
-		if c.note == "" && x.namedByBody() {
+		switch {
+		case !x.namedByBody():
+		case c.note == "":
 			nameObject(&x.objectRef, c.value)
+		default:
+			nameObject(&x.objectRef, x.request.bytes()) // as far as it is JSON
 		}
 		if x.level.AtLeast(audit.LevelRequest) {
 			x.event.RequestObject = x.object(requestNote, c, x.info.Verb != "patch")
+		} else if strings.HasPrefix(c.note, "cut") { // its end may have named the object
+			x.scope.set(requestNote, c.note)
 		}
 	}
 	if x.response.total > 0 {
