@@ -11,7 +11,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.PolicyFile, "audit-policy-file", o.PolicyFile, "the audit.k8s.io/v1 Policy, YAML or JSON, that decides what is recorded; without one nothing is")
 	fs.StringVar(&o.PolicyMode, "audit-policy-mode", o.PolicyMode, "how the policy is read: strict refuses what kube-apiserver would drop with a warning, upstream does as kube-apiserver")
 	fs.BoolVar(&o.PolicyMinimal, "audit-policy-allow-minimal", o.PolicyMinimal, "allow the level Minimal in the policy, which kube-apiserver refuses")
-	fs.DurationVar(&o.PolicyReload, "audit-policy-reload-interval", o.PolicyReload, "how often to look whether the policy's file has changed; a wrong one is refused, and the last one stays; 0 is never")
+	fs.BoolVar(&o.PolicyReload, "audit-policy-reload", o.PolicyReload, "read the policy anew when its file changes; a wrong one is refused, and the last one stays")
 
 	l := &o.Log
 	fs.StringVar(&l.Path, "audit-log-path", l.Path, "write events to this file; - is standard output")

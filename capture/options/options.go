@@ -36,9 +36,9 @@ type Options struct {
 	Webhook    Webhook
 
 	// Ours.
-	PolicyMode    string        // PolicyStrict or PolicyUpstream
-	PolicyMinimal bool          // allow the level Minimal
-	PolicyReload  time.Duration // how often whoever has the Handler looks at the file for a change; 0: never
+	PolicyMode    string // PolicyStrict or PolicyUpstream
+	PolicyMinimal bool   // allow the level Minimal
+	PolicyReload  bool   // whoever has the Handler is to Watch the file
 }
 
 // Log is the log file.
@@ -113,7 +113,7 @@ func New() *Options {
 			},
 			Truncate: truncate,
 		},
-		PolicyMode: PolicyStrict, PolicyReload: 10 * time.Second,
+		PolicyMode: PolicyStrict, PolicyReload: true,
 	}
 }
 

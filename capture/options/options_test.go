@@ -40,7 +40,7 @@ var upstreamFlags = map[string]string{
 
 // ourFlags are those that kube-apiserver does not have.
 var ourFlags = map[string]string{
-	"audit-policy-mode": "strict", "audit-policy-allow-minimal": "false", "audit-policy-reload-interval": "10s",
+	"audit-policy-mode": "strict", "audit-policy-allow-minimal": "false", "audit-policy-reload": "true",
 	"audit-log-two-lines": "false", "audit-log-maxtotal": "0", "audit-log-fsync": "never",
 	"audit-webhook-spool-directory": "", "audit-webhook-spool-maxsize": "1024", "audit-webhook-gzip": "false",
 }
@@ -258,7 +258,6 @@ func TestInvalid(t *testing.T) {
 		{aWebhook + "--audit-webhook-initial-backoff=-1s", "--audit-webhook-initial-backoff -1s can't be negative"},
 		{aWebhook + "--audit-webhook-spool-directory=DIR --audit-webhook-spool-maxsize=0", "invalid audit webhook spool max size 0, must be a positive number of megabytes"},
 		{"--audit-webhook-spool-directory=/spool", "--audit-webhook-spool-directory /spool has nothing to keep: give --audit-webhook-config-file too"},
-		{"--audit-policy-reload-interval=-1s", "--audit-policy-reload-interval -1s can't be negative"},
 		{"--audit-policy-mode=foo", `invalid audit policy mode foo, allowed modes are "strict,upstream"`},
 	}
 	f := newFiles(t)

@@ -44,9 +44,6 @@ func (o *Options) Validate() []error {
 	if o.PolicyMode != PolicyStrict && o.PolicyMode != PolicyUpstream {
 		add(fmt.Errorf("invalid audit policy mode %s, allowed modes are %q", o.PolicyMode, PolicyStrict+","+PolicyUpstream))
 	}
-	if o.PolicyReload < 0 {
-		add(fmt.Errorf("--audit-policy-reload-interval %v can't be negative", o.PolicyReload))
-	}
 	return all
 }
 
