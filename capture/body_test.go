@@ -75,7 +75,7 @@ func TestRequestBodies(t *testing.T) {
 		{name: "broken cbor", method: "POST", path: pods, contentType: "application/cbor", body: "\xa1", note: "undecodable: unexpected EOF", ref: "/d//"},
 		{name: "broken json", method: "POST", path: pods, body: `{"metadata":{"name":"p"},`, object: `"{\"metadata\":{\"name\":\"p\"},"`, note: "undecodable: not JSON", ref: "p/d//"},
 		{name: "too large at Metadata", method: "POST", path: pods, level: audit.LevelMetadata, body: `{"metadata":{"name":"p"},"x":"` + strings.Repeat("x", 200) + `"}`,
-			note: "cut: the first 128 of 231 bytes", ref: "p/d//"},
+			note: "cut: the first 128 of 232 bytes", ref: "p/d//"},
 		{name: "more than one object", method: "POST", path: pods, level: audit.LevelMetadata, body: `{"metadata":{"name":"p"}} {}`, ref: "p/d//"},
 		{name: "broken yaml", method: "POST", path: pods, contentType: "application/yaml", body: "a: [", object: `"a: ["`,
 			note: "undecodable: yaml: line 1: did not find expected node content", ref: "/d//"},
