@@ -160,6 +160,9 @@ func (cfg *Config) fill() {
 // Handler is what audits. Its policy may be changed while requests are under way.
 func (p *Proxy) Handler() *capture.Handler { return p.audited }
 
+// Upstream is the URL of the API server.
+func (p *Proxy) Upstream() string { return p.upstream.base.String() }
+
 // ServeHTTP records a request and passes it on.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.busy.Add(1)

@@ -28,6 +28,9 @@ type transports struct {
 }
 
 func newUpstream(cfg *rest.Config, mode Mode) (*upstream, error) {
+	if u, err := url.Parse(cfg.Host); err == nil && u.User != nil {
+		return nil, errors.New("the server's URL holds a user's name or password: leave it out there, and give credentials as such")
+	}
 	base, _, err := rest.DefaultServerUrlFor(cfg)
 	if err != nil {
 		return nil, err

@@ -129,7 +129,7 @@ func (e *env) proxy(ctx context.Context, s *proxySettings, rec *recording, held 
 		proxy: p, rec: rec, held: held, registry: registry, hangup: hangup, log: log, metricsListen: s.metricsListen,
 		serving: proxy.Serving{Listener: listener, TLS: certificates, ProxyProtocol: s.proxyProtocol, Drain: s.drain},
 	}
-	log.Info("proxy", "mode", s.mode, "upstream", cfg.Upstream.Host, "events", rec.out.String())
+	log.Info("proxy", "mode", s.mode, "upstream", p.Upstream(), "events", rec.out.String())
 	return run.run(ctx)
 }
 
