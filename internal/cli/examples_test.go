@@ -50,7 +50,9 @@ func sandbox(t *testing.T) (dir string, env []string) {
 	event := []byte(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"0a6bd2a4-0000-4000-8000-000000000001","stage":"ResponseComplete","requestURI":"/version","verb":"get","user":{"username":"jane"},"stageTimestamp":"2026-11-21T00:54:00.000000Z"}` + "\n")
 	files := map[string][]byte{
 		"recording.log.gz": story, "s3-export/1.gz": story, "must-gather.tar.gz": story, "var/log/kubernetes/audit/audit.log": event,
-		"bin/aws": []byte("#!/bin/sh\ncat " + filepath.Join(dir, "var/log/kubernetes/audit/audit.log") + "\n"),
+		"audit-policy.yaml":       []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n"),
+		"audit-policy-cases.yaml": []byte("policy: audit-policy.yaml\ncases:\n- request: {user: jane, verb: get, resource: secrets}\n  expect: {level: Metadata}\n"),
+		"bin/aws":                 []byte("#!/bin/sh\ncat " + filepath.Join(dir, "var/log/kubernetes/audit/audit.log") + "\n"),
 	}
 	for name, b := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o700); err != nil {
