@@ -1,0 +1,171 @@
+package lint
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"annals.dev/policy"
+)
+
+// edit replaces the bytes from start to end of the file. One whose end lies before its start could not be made out.
+type edit struct {
+	start, end int
+	text       string
+}
+
+var noEdit = edit{start: 0, end: -1}
+
+// offset gives the byte of a line and a column of the file, -1 if there is none.
+func (c *checker) offset(line, column int) int {
+	at := 0
+	for range line - 1 {
+		n := bytes.IndexByte(c.src[at:], '\n')
+		if n < 0 {
+			return -1
+		}
+		at += n + 1
+	}
+	if line == 1 && bytes.HasPrefix(c.src, []byte("\ufeff")) {
+		at += 3
+	}
+	for range column - 1 {
+		if at >= len(c.src) || c.src[at] == '\n' {
+			return -1
+		}
+		_, n := utf8.DecodeRune(c.src[at:])
+		at += n
+	}
+	return at
+}
+
+// scalar gives the place of a one-line scalar, quotes included, as an edit that leaves it as it is.
+func (c *checker) scalar(n *yaml.Node) edit {
+	at := c.offset(n.Line, n.Column)
+	if at < 0 || n.Kind != yaml.ScalarNode || n.Anchor != "" {
+		return noEdit
+	}
+	raw := n.Value
+	switch {
+	case n.Style&yaml.DoubleQuotedStyle != 0:
+		raw = `"` + raw + `"`
+	case n.Style&yaml.SingleQuotedStyle != 0:
+		raw = "'" + raw + "'"
+	case n.Style != 0 && n.Style != yaml.FlowStyle:
+		return noEdit
+	}
+	if !strings.HasPrefix(string(c.src[at:]), raw) {
+		return noEdit // escapes, or folded over lines
+	}
+	return edit{at, at + len(raw), raw}
+}
+
+// replace writes another value in place of a scalar, in quotes if those were there.
+func (c *checker) replace(n *yaml.Node, value string) edit {
+	e := c.scalar(n)
+	if e.end < e.start {
+		return noEdit
+	}
+	e.text = value
+	if q := c.src[e.start]; value != "" && (q == '"' || q == '\'') && e.start < e.end {
+		e.text = string(q) + value + string(q)
+	} else if value == "" || strings.ContainsAny(value[:1], "*&!|>%@`'\"[]{},#?:-") {
+		e.text = `"` + value + `"`
+	}
+	return e
+}
+
+// lines gives the edit that takes a field of a block mapping out, whole lines of it, and those lines.
+// It fails where the field shares a line with something else.
+func (c *checker) lines(n *yaml.Node, i int) (edit, string) {
+	k := n.Content[i]
+	if n.Style&yaml.FlowStyle != 0 || k.Column < 2 {
+		return noEdit, ""
+	}
+	start := c.offset(k.Line, 1)
+	if start < 0 {
+		return noEdit, ""
+	}
+	if head := c.src[start:c.offset(k.Line, k.Column)]; len(bytes.TrimLeft(head, " ")) > 0 {
+		return noEdit, "" // after a dash
+	}
+	end := start
+	for first := true; end < len(c.src); first = false {
+		n := bytes.IndexByte(c.src[end:], '\n') + 1
+		if n == 0 {
+			n = len(c.src) - end
+		}
+		line := string(c.src[end : end+n])
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		inside := indent >= k.Column || indent == k.Column-1 && strings.HasPrefix(line[indent:], "- ")
+		if !first && (strings.TrimSpace(line) == "" || !inside) {
+			break
+		}
+		end += n
+	}
+	return edit{start: start, end: end}, string(c.src[start:end])
+}
+
+// apply makes the edits.
+func apply(b []byte, edits []edit) []byte {
+	edits = slices.Clone(edits)
+	slices.SortStableFunc(edits, func(x, y edit) int { return y.start - x.start })
+	for _, e := range edits {
+		b = slices.Concat(b[:e.start], []byte(e.text), b[e.end:])
+	}
+	return b
+}
+
+// Fix makes the safe fixes, one after the other, and gives those that it made. It touches nothing else: comments and layout
+// stay. A fix that would bring a new warning or error about, or a policy that kube-apiserver refuses, is not made.
+func Fix(name string, b []byte, o Options) ([]byte, []Finding) {
+	var done []Finding
+	refused := map[string]bool{}
+	found := Check(name, b, o)
+	for range 1000 {
+		i := slices.IndexFunc(found, func(f Finding) bool { return len(f.edits) > 0 && !refused[f.ID+f.Today] })
+		if i < 0 {
+			break
+		}
+		f := found[i]
+		next := apply(b, f.edits)
+		after := Check(name, next, o)
+		if worse(f, found, after) || !loads(next, o) && loads(b, o) {
+			refused[f.ID+f.Today] = true
+			continue
+		}
+		done = append(done, f)
+		b, found = next, after
+	}
+	return b, done
+}
+
+func loads(b []byte, o Options) bool {
+	_, err := policy.Parse(b, policy.Options{Upstream: true, Kubernetes: o.Kubernetes})
+	return err == nil
+}
+
+// worse reports whether a fix did not help, or changed what was not broken. What the file could not say before, because a
+// field or a level of it was not read, comes to light with the fix: that is not held against it.
+func worse(fix Finding, before, after []Finding) bool {
+	count := func(list []Finding, id string) (n int) {
+		for _, f := range list {
+			if f.ID == id && f.Severity >= Warning {
+				n++
+			}
+		}
+		return n
+	}
+	if fix.Severity >= Warning && count(after, fix.ID) >= count(before, fix.ID) {
+		return true
+	}
+	if fix.Severity == Error {
+		return false
+	}
+	return slices.ContainsFunc(after, func(f Finding) bool {
+		return f.Severity >= Warning && count(after, f.ID) > count(before, f.ID)
+	})
+}

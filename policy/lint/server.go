@@ -1,0 +1,6 @@
+package lint
+
+func (c *checker) serverAndPolicy() {}
+
+// Server is.
+type Server struct{}
