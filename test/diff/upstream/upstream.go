@@ -41,11 +41,23 @@ func Chain(handler http.Handler, c Config) http.Handler {
 	if c.Authorizer != nil {
 		handler = Inner(handler, c.Authorizer)
 	}
+	handler = audited(handler, c, evaluator)
+	handler = filters.WithRequestDeadline(handler, c.Sink, evaluator, LongRunning, scheme.Codecs, time.Minute)
+	return outer(filters.WithLatencyTrackers(handler))
+}
+
+// Audit is the part of Chain without which nothing is recorded.
+func Audit(handler http.Handler, c Config) http.Handler {
+	return outer(audited(handler, c, policy.NewPolicyRuleEvaluator(c.Policy.DeepCopy())))
+}
+
+func audited(handler http.Handler, c Config, evaluator audit.PolicyRuleEvaluator) http.Handler {
 	handler = filters.WithAudit(handler, c.Sink, evaluator, LongRunning)
 	failed := filters.WithFailedAuthenticationAudit(filters.Unauthorized(scheme.Codecs), c.Sink, evaluator)
-	handler = filters.WithAuthentication(handler, c.Authenticator, failed, nil, nil)
-	handler = filters.WithRequestDeadline(handler, c.Sink, evaluator, LongRunning, scheme.Codecs, time.Minute)
-	handler = filters.WithLatencyTrackers(handler)
+	return filters.WithAuthentication(handler, c.Authenticator, failed, nil, nil)
+}
+
+func outer(handler http.Handler) http.Handler {
 	handler = filters.WithRequestInfo(handler, Resolver)
 	handler = filters.WithRequestReceivedTimestamp(handler)
 	return filters.WithAuditInit(handler)

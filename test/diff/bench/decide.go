@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	upstreampolicy "k8s.io/apiserver/pkg/audit/policy"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	"annals.dev/audit"
+	"annals.dev/policy"
+	"annals.dev/test/diff/recorded"
+)
+
+// decide compares the two on the requests of the recorded logs, in random order. Nothing is remembered from one to the next.
+func decide(c *config, t *table) error {
+	events, err := recorded.Read(filepath.Join(c.corpus, "corpus", "normal-*.log.gz"))
+	if err != nil {
+		return err
+	}
+	order := rand.New(rand.NewPCG(1, 2))
+	order.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	theirs := make([]authorizer.Attributes, len(events))
+	ours := make([]policy.Attributes, len(events))
+	for i, e := range events {
+		a := recorded.Attributes(e)
+		theirs[i] = a
+		ours[i] = policy.Attributes{Verb: a.Verb, ResourceRequest: a.ResourceRequest, APIGroup: a.APIGroup, Resource: a.Resource, Subresource: a.Subresource,
+			Namespace: a.Namespace, Name: a.Name, Path: a.Path}
+		if e.User.Username != "" {
+			ours[i].User = &e.User
+		}
+	}
+	for _, p := range []struct {
+		file  string
+		least float64
+	}{{"c-production", 2}, {"e-gke25", 4}, {"f-200-rules", 10}} {
+		text, err := os.ReadFile(filepath.Join(c.corpus, "corpus", "policies", p.file+".yaml"))
+		if err != nil {
+			return err
+		}
+		their, err := upstreampolicy.LoadPolicyFromBytes(text)
+		if err != nil {
+			return err
+		}
+		our, err := policy.Parse(text, policy.Options{})
+		if err != nil {
+			return err
+		}
+		rules := len(our.Rules)
+		evaluator, compiled := upstreampolicy.NewPolicyRuleEvaluator(their), policy.Compile(our)
+		var levels [2]int // so that nobody can leave the work out
+		costs, err := alternate(c.rounds,
+			func() (int, error) {
+				for i := range ours {
+					levels[0] += compiled.Decide(&ours[i]).Level.Order()
+				}
+				return len(ours), nil
+			},
+			func() (int, error) {
+				for _, a := range theirs {
+					levels[1] += audit.Level(evaluator.EvaluatePolicyRule(a).Level).Order()
+				}
+				return len(theirs), nil
+			})
+		if err != nil {
+			return err
+		}
+		if levels[0] != levels[1] {
+			return fmt.Errorf("%s: the two sides decide otherwise", p.file)
+		}
+		ratio, least := must(costs[1].time/costs[0].time, p.least)
+		t.row(fmt.Sprintf("decide, %s (%d rules)", p.file, rules), nanos(costs[0]), nanos(costs[1]), ratio, least)
+	}
+	return nil
+}
+
+func nanos(c cost) string { return fmt.Sprintf("%.0f ns, %.0f allocs", c.time, c.allocs) }
