@@ -73,7 +73,7 @@ const (
 func kindOf(e []byte) kind {
 	var v audit.View
 	switch {
-	case bytes.HasPrefix(e, []byte(anyEvent)) && v.Parse(e) == nil:
+	case bytes.HasPrefix(e, []byte(anyEvent)) && v.Parse(e) == nil && v.AuditID != nil:
 		return item
 	case bytes.IndexByte(e, '\n') >= 0:
 		return alone
@@ -86,8 +86,11 @@ func kindOf(e []byte) kind {
 
 func join(events [][]byte, k kind) []byte {
 	head, between, tail := "", "\n", "\n"
-	if k == item {
+	switch k {
+	case item:
 		head, between, tail = listHead, ",", listTail
+	case alone:
+		tail = ""
 	}
 	b := make([]byte, 0, size(events)+len(head)+len(tail))
 	b = append(b, head...)

@@ -109,7 +109,7 @@ func (v *receiver) ca() []byte {
 }
 
 // kubeconfig writes one.
-func kubeconfig(t *testing.T, cluster, user map[string]any) string {
+func kubeconfig(t testing.TB, cluster, user map[string]any) string {
 	t.Helper()
 	named := map[string]any{"cluster": "c"}
 	whole := map[string]any{
@@ -128,7 +128,7 @@ func kubeconfig(t *testing.T, cluster, user map[string]any) string {
 	return write(t, filepath.Join(t.TempDir(), "kubeconfig"), b)
 }
 
-func write(t *testing.T, path string, b []byte) string {
+func write(t testing.TB, path string, b []byte) string {
 	t.Helper()
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)

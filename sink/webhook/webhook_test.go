@@ -144,8 +144,8 @@ func TestVerbatim(t *testing.T) {
 		}
 	}
 	want := []string{
-		joined(event("1"), event("2")), "garbage\n", half + "\n", half + "\n",
-		legacy("3") + "\n" + legacy("4") + "\n", `{"log":"x"}` + "\n", legacy("5") + "\nx\n", joined(event("6")),
+		joined(event("1"), event("2")), "garbage", half, half,
+		legacy("3") + "\n" + legacy("4") + "\n", `{"log":"x"}`, legacy("5") + "\nx", joined(event("6")),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
