@@ -138,7 +138,7 @@ func (x *exchange) insist(f form, c content) content {
 type form struct{ contentType, encoding string }
 
 func formOf(h http.Header) form {
-	return form{h.Get("Content-Type"), strings.ToLower(h.Get("Content-Encoding"))}
+	return form{first(h, "Content-Type"), strings.ToLower(first(h, "Content-Encoding"))}
 }
 
 // content is a body as an event has it.
@@ -280,11 +280,8 @@ const (
 
 const maxStatus = 64 << 10
 
-// copyAnswer keeps what it should of b, and reports whether it is to see what follows. The caller holds scope.mu.
-func (x *exchange) copyAnswer(b []byte) bool {
-	if x.scope.closed {
-		return false
-	}
+// copyAnswer keeps what it should of b. The caller holds scope.mu.
+func (x *exchange) copyAnswer(b []byte) {
 	switch x.keep {
 	case ifStatus:
 		begin := b
@@ -311,5 +308,4 @@ func (x *exchange) copyAnswer(b []byte) bool {
 	if x.keep == nothing {
 		x.response.release()
 	}
-	return x.keep != nothing
 }

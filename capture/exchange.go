@@ -46,6 +46,7 @@ type exchange struct {
 
 // encoding is an event on its way to the sink.
 type encoding struct {
+	stage audit.Stage
 	bytes []byte
 	list  [1][]byte
 }
@@ -55,12 +56,27 @@ var encodings = sync.Pool{New: func() any { return &encoding{bytes: make([]byte,
 // maxPooled is the largest buffer that is kept for another request.
 const maxPooled = 1 << 20
 
-// metadata fills in what is known of a request before anybody answers it.
-func (x *exchange) metadata(received time.Time) {
+// begin makes the event, and returns it as it is before anybody answers the request.
+func (x *exchange) begin(received time.Time) *encoding {
+	x.metadata(received)
+	if x.alone {
+		x.event.ResponseStatus = &x.status
+		x.status.Message = triedToAuthenticate(x.r)
+	} else {
+		x.watchRequestBody()
+	}
 	x.scope.mu.Lock()
+	defer x.scope.mu.Unlock()
 	x.scope.x = x
-	x.scope.mu.Unlock()
+	if x.alone {
+		return nil
+	}
+	return x.encode(audit.StageRequestReceived, received)
+}
 
+// metadata fills in what is known of a request before anybody answers it. It holds no lock: nobody else has the
+// exchange yet, and Config.SourceIPs may annotate.
+func (x *exchange) metadata(received time.Time) {
 	e := &x.event
 	e.Level, e.AuditID, e.Verb = x.level, x.scope.id, x.info.Verb
 	e.RequestReceivedTimestamp.Time = received
@@ -76,7 +92,7 @@ func (x *exchange) metadata(received time.Time) {
 		e.User = *x.info.User
 	}
 	e.RequestURI = x.r.URL.RequestURI()
-	e.UserAgent = x.r.UserAgent()
+	e.UserAgent = first(x.r.Header, "User-Agent")
 	if len(e.UserAgent) > maxUserAgent {
 		e.UserAgent = e.UserAgent[:maxUserAgent] + "...TRUNCATED"
 	}
@@ -88,14 +104,14 @@ func (x *exchange) metadata(received time.Time) {
 	}
 }
 
-// emit sends the event as it is at a stage, unless the policy omits that.
-func (x *exchange) emit(stage audit.Stage, at time.Time) error {
+// encode is the event as it is at a stage, nil if the policy omits that. The caller holds scope.mu, and sends it when it
+// does no more.
+func (x *exchange) encode(stage audit.Stage, at time.Time) *encoding {
 	if x.omit.Has(stage) {
 		return nil
 	}
-	x.h.cfg.Metrics.event()
 	out := encodings.Get().(*encoding)
-	x.scope.mu.Lock()
+	out.stage = stage
 	x.event.Stage, x.event.StageTimestamp.Time = stage, at
 	if x.level == policy.LevelMinimal {
 		out.bytes = x.minimal().AppendJSON(out.bytes[:0])
@@ -103,21 +119,24 @@ func (x *exchange) emit(stage audit.Stage, at time.Time) error {
 		x.event.Annotations = x.scope.annotations
 		out.bytes = x.event.AppendJSON(out.bytes[:0])
 	}
-	x.scope.mu.Unlock()
+	return out
+}
+
+func (x *exchange) send(out *encoding) error {
+	if out == nil {
+		return nil
+	}
+	x.h.cfg.Metrics.event()
 	out.list[0] = out.bytes
 	err := x.h.cfg.Sink.Send(background, out.list[:]...)
+	if err != nil {
+		x.h.cfg.Metrics.unstored(out.stage)
+		x.h.cfg.Log.Error("audit event was not stored", "auditID", x.scope.id, "stage", string(out.stage), "err", err)
+	}
 	if cap(out.bytes) <= maxPooled {
 		encodings.Put(out)
 	}
 	return err
-}
-
-// tell is emit for a stage at which the request goes on, whatever the sink says.
-func (x *exchange) tell(stage audit.Stage, at time.Time) {
-	if err := x.emit(stage, at); err != nil {
-		x.h.cfg.Metrics.unstored(stage)
-		x.h.cfg.Log.Error("audit event was not stored", "auditID", x.scope.id, "stage", string(stage), "err", err)
-	}
 }
 
 func (x *exchange) minimal() *audit.Event {
@@ -146,41 +165,42 @@ const abortedKey = "audit.annals.dev/aborted"
 
 // end writes the last events. thrown is what the handler within panicked with.
 func (x *exchange) end(thrown any) {
+	started, last := x.finish(thrown)
+	x.send(started)
+	x.send(last)
+}
+
+func (x *exchange) finish(thrown any) (started, last *encoding) {
 	x.passing.Store(true)
 	x.scope.mu.Lock()
+	defer x.scope.mu.Unlock()
 	x.settle()
-	at, started := x.answered, x.held
+	at, now := x.answered, time.Now()
 	if at.IsZero() {
-		at = time.Now()
-		started = (x.long || x.alone) && thrown == nil
+		at, x.held = now, (x.long || x.alone) && thrown == nil
 		x.silent(thrown)
 	}
-	x.scope.mu.Unlock()
-	if started {
-		x.tell(audit.StageResponseStarted, at)
+	if x.held {
+		started = x.encode(audit.StageResponseStarted, at)
 	}
-
 	stage := audit.StageResponseComplete
 	switch thrown {
 	case nil:
 	case http.ErrAbortHandler:
-		x.scope.annotate(abortedKey, "true")
+		x.scope.set(abortedKey, "true")
 	default:
 		stage = audit.StagePanic
-		x.scope.mu.Lock()
 		x.event.ResponseStatus = &audit.Status{Status: "Failure", Reason: "InternalError",
 			Message: fmt.Sprintf("APIServer panic'd: %v", thrown), Code: http.StatusInternalServerError}
-		x.scope.mu.Unlock()
 	}
-	if !x.alone || thrown != nil && !started {
-		x.tell(stage, time.Now())
+	if !x.alone || thrown != nil && started == nil {
+		last = x.encode(stage, now)
 	}
-	x.scope.mu.Lock()
 	x.scope.closed = true
 	x.request.release()
 	x.response.release()
 	x.event.RequestObject, x.event.ResponseObject = nil, nil
-	x.scope.mu.Unlock()
+	return started, last
 }
 
 // silent is the status of a request that nobody answered; net/http then sends 200, unless the handler was cut short.

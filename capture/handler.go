@@ -88,19 +88,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	x := &exchange{h: h, scope: s, level: d.Level, omit: d.Omit, strip: d.OmitManagedFields, info: info, w: w, r: r}
-	x.metadata(received)
-	if failed != nil {
-		x.alone, x.event.ResponseStatus = true, &x.status
-		x.status.Message = triedToAuthenticate(r)
-	} else if err := x.emit(audit.StageRequestReceived, received); err != nil {
+	if x.alone = failed != nil; !x.alone {
+		x.long = h.longRunning(r, &x.info)
+	}
+	if err := x.send(x.begin(received)); err != nil {
 		h.cfg.Metrics.rejected()
-		h.cfg.Log.Error("request refused because its audit event was not stored", "auditID", s.id, "err", err)
 		s.close()
 		internalError(w, r, errors.New("failed to store audit event"))
 		return
-	} else {
-		x.long = h.longRunning(r, &x.info)
-		x.watchRequestBody()
 	}
 	x.serve(next)
 }

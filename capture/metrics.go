@@ -96,7 +96,6 @@ func (m *Metrics) unstored(stage audit.Stage) {
 func (m *Metrics) rejected() {
 	if m != nil {
 		m.rejects.Inc()
-		m.unstored(audit.StageRequestReceived)
 	}
 }
 

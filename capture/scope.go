@@ -2,8 +2,9 @@ package capture
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 
@@ -35,9 +36,7 @@ type scope struct {
 // newScope takes the request's audit ID, or makes one, and puts it into both headers.
 func newScope(w http.ResponseWriter, r *http.Request) *scope {
 	s := &scope{Context: r.Context()}
-	if given := r.Header[auditIDHeader]; len(given) > 0 && given[0] != "" {
-		s.id = given[0]
-	} else {
+	if s.id = first(r.Header, auditIDHeader); s.id == "" {
 		s.id = newUUID()
 		if r.Header == nil {
 			r.Header = http.Header{}
@@ -45,15 +44,24 @@ func newScope(w http.ResponseWriter, r *http.Request) *scope {
 	}
 	s.headers[0] = s.id
 	r.Header[auditIDHeader] = s.headers[:1:1]
-	if answer := w.Header(); answer.Get(auditIDHeader) == "" {
+	if answer := w.Header(); first(answer, auditIDHeader) == "" {
 		answer[auditIDHeader] = s.headers[:1:1]
 	}
 	return s
 }
 
+// first is h.Get for a key that is in its canonical form.
+func first(h http.Header, key string) string {
+	if values := h[key]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
+	var b [16]byte // of ChaCha8, which nobody can foresee
+	binary.LittleEndian.PutUint64(b[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(b[8:], rand.Uint64())
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	var t [36]byte

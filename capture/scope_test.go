@@ -32,6 +32,10 @@ func TestAnnotate(t *testing.T) {
 			capture.Annotate(r.Context(), "login", "yes")
 			return jane, nil
 		})
+		c.SourceIPs = func(r *http.Request) []string {
+			capture.Annotate(r.Context(), "source", "yes")
+			return nil
+		}
 	})
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", longPath, nil))
 	capture.Annotate(kept, "late", "lost")
@@ -40,9 +44,9 @@ func TestAnnotate(t *testing.T) {
 	capture.SetImpersonatedUser(t.Context(), jane, "")
 
 	want := []map[string]string{
-		{"login": "yes"},
-		{"login": "yes", "first": "wins"},
-		{"login": "yes", "first": "wins", "after the header": "yes"},
+		{"login": "yes", "source": "yes"},
+		{"login": "yes", "source": "yes", "first": "wins"},
+		{"login": "yes", "source": "yes", "first": "wins", "after the header": "yes"},
 	}
 	for i, e := range m.events() {
 		if diff := cmp.Diff(want[i], e.Annotations); diff != "" {

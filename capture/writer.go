@@ -40,37 +40,47 @@ func (x *exchange) answer(code int) {
 	if code < 200 && code != http.StatusSwitchingProtocols {
 		return // another is to come
 	}
+	x.send(x.began(code))
+}
+
+func (x *exchange) began(code int) *encoding {
 	x.scope.mu.Lock()
+	defer x.scope.mu.Unlock()
 	if !x.answered.IsZero() || x.scope.closed {
-		x.scope.mu.Unlock()
-		return
+		return nil
 	}
 	x.answered = time.Now()
 	x.status.Code = int32(code)
 	x.event.ResponseStatus = &x.status
 	x.watchAnswer(code)
-	x.held = (x.long || x.alone) && x.keep != nothing && code >= 400
-	start := (x.long || x.alone) && !x.held
 	x.passing.Store(x.keep == nothing)
-	x.scope.mu.Unlock()
-	if start {
-		x.tell(audit.StageResponseStarted, x.answered)
+	if !x.long && !x.alone {
+		return nil
 	}
+	if x.held = x.keep != nothing && code >= 400; x.held {
+		return nil
+	}
+	return x.encode(audit.StageResponseStarted, x.answered)
 }
 
 // look copies what the event needs of the answer's body.
-func (x *exchange) look(b []byte) {
+func (x *exchange) look(b []byte) { x.send(x.looked(b)) }
+
+func (x *exchange) looked(b []byte) *encoding {
 	x.scope.mu.Lock()
-	more := x.copyAnswer(b)
-	start := x.held && !more && !x.scope.closed
-	if start {
-		x.held = false
+	defer x.scope.mu.Unlock()
+	if x.scope.closed {
+		return nil
 	}
-	x.passing.Store(!more)
-	x.scope.mu.Unlock()
-	if start {
-		x.tell(audit.StageResponseStarted, x.answered)
+	if x.copyAnswer(b); x.keep != nothing {
+		return nil
 	}
+	x.passing.Store(true)
+	if !x.held {
+		return nil
+	}
+	x.held = false
+	return x.encode(audit.StageResponseStarted, x.answered)
 }
 
 func (x *exchange) flush() { x.w.(http.Flusher).Flush() }
