@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +63,7 @@ type anybody struct{}
 func (anybody) Authenticate(*http.Request) (string, error) { return "prod", nil }
 
 // receiver is annals serve's webhook before a ledger that only remembers, and a sink that delivers there as forward does.
-func receiver(t *testing.T) (*pretended, sink.Sink) {
+func receiver(t testing.TB) (*pretended, sink.Sink) {
 	t.Helper()
 	p := &pretended{}
 	quiet := slog.New(slog.DiscardHandler)
@@ -96,42 +97,13 @@ func TestForwardedAsRead(t *testing.T) {
 			`{"kind":"Event","apiVersion":"audit.k8s.io/v1beta1","metadata":{},"level":"Metadata","auditID":"c","stage":"Panic","verb":"get"}` + "\n" +
 			`{"level":"Metadata","auditID":"d","stage":"ResponseComplete","verb":"get","user":{}}` + "\nhalf a li"),
 	}
-	const samples = "../format/testdata"
-	err := filepath.WalkDir(samples, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.Contains(path, "/fuzz/") || filepath.Ext(path) == ".md" {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		logs[strings.TrimPrefix(path, samples+"/")] = b
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	for name, b := range sampleLogs(t) {
+		logs[name] = b
 	}
 	for name, log := range logs {
 		t.Run(name, func(t *testing.T) {
 			p, hook := receiver(t)
-			to := &forwarder{hook, "prod"}
-			var want []arrived
-			r := format.NewLineReader(bytes.NewReader(log), "audit.log", 0)
-			next := r.Next
-			for finished := false; ; {
-				events, _, err := next(0)
-				if errors.Is(err, io.EOF) && !finished {
-					finished, next = true, r.Finish
-					continue
-				}
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				want = append(want, arrivedAs(events)...)
-				if _, err := to.Append(t.Context(), ledger.Batch{Cluster: "prod", Events: events}); err != nil {
-					t.Fatal(err)
-				}
-			}
+			want := forwardAll(t, log, &forwarder{hook, "prod"})
 			if diff := cmp.Diff(want, p.events); diff != "" {
 				t.Error(diff)
 			}
@@ -142,6 +114,77 @@ func TestForwardedAsRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sampleLogs are logs of every dialect.
+func sampleLogs(t testing.TB) map[string][]byte {
+	t.Helper()
+	const samples = "../format/testdata"
+	logs := map[string][]byte{}
+	err := filepath.WalkDir(samples, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.Contains(path, "/fuzz/") || filepath.Ext(path) == ".md" {
+			return err
+		}
+		logs[strings.TrimPrefix(path, samples+"/")], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return logs
+}
+
+// forwardAll reads a log to its end and forwards it. It gives what a ledger would have kept, had it read the log itself.
+func forwardAll(t *testing.T, log []byte, to *forwarder) (want []arrived) {
+	t.Helper()
+	r := format.NewLineReader(bytes.NewReader(log), "audit.log", 0)
+	next := r.Next
+	for finished := false; ; {
+		events, _, err := next(0)
+		if errors.Is(err, io.EOF) && !finished {
+			finished, next = true, r.Finish
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			return want
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, arrivedAs(events)...)
+		if _, err := to.Append(t.Context(), ledger.Batch{Cluster: "prod", Events: events}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// FuzzForwarded: whatever stands in a log, each whole event that the ledger would have kept of it arrives, byte for byte and in
+// order. Pieces are read anew: what was unreadable in its place may be an event, or several pieces, by itself.
+func FuzzForwarded(f *testing.F) {
+	for _, b := range sampleLogs(f) {
+		if len(b) < 8<<10 {
+			f.Add(b)
+		}
+	}
+	p, hook := receiver(f)
+	f.Fuzz(func(t *testing.T, log []byte) {
+		p.events = nil
+		want := forwardAll(t, log, &forwarder{hook, "prod"})
+		rest := p.events
+		for _, w := range want {
+			if w.Marks&(format.Quarantined|format.Salvaged) != 0 {
+				continue
+			}
+			i := slices.Index(rest, w)
+			if i < 0 {
+				t.Fatalf("%+v is not among %+v", w, p.events)
+			}
+			rest = rest[i+1:]
+		}
+		if len(want) > 0 && len(p.events) == 0 {
+			t.Fatalf("of %+v nothing has arrived", want)
+		}
+	})
 }
 
 func TestForwardDestination(t *testing.T) {
