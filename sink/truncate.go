@@ -42,6 +42,9 @@ type truncate struct {
 }
 
 func (t *truncate) Send(ctx context.Context, events ...[]byte) error {
+	if t.fits(events) {
+		return t.within.Send(ctx, events...)
+	}
 	var all, dropped error
 	batch := make([][]byte, 0, len(events))
 	size := int64(0)
@@ -65,6 +68,18 @@ func (t *truncate) Send(ctx context.Context, events ...[]byte) error {
 		all = errors.Join(all, dropped)
 	}
 	return all
+}
+
+// fits says that nothing is to be done, which is so nearly always.
+func (t *truncate) fits(events [][]byte) bool {
+	size := int64(0)
+	for _, e := range events {
+		n := int64(len(e)) + 1
+		if size += n; n > t.cfg.MaxEventSize || size > t.cfg.MaxBatchSize && len(events) > 1 {
+			return false
+		}
+	}
+	return true
 }
 
 // fit is the event, or what is left of it.

@@ -30,6 +30,7 @@ type request struct {
 	events [][]byte
 	size   int64 // in the log
 	taken  bool  // with mu: the commit goroutine reads events, so Send must not return
+	gone   bool  // with mu: Send's context has ended meanwhile, so that it waits no longer than for this write
 	answer chan error
 }
 
@@ -63,7 +64,9 @@ func (s *Spool) Send(ctx context.Context, events ...[]byte) error {
 		if s.withdraw(r) {
 			return ctx.Err()
 		}
-		err = <-r.answer
+		if err = <-r.answer; errors.Is(err, ErrFull) && s.cfg.WhenFull == Block {
+			return ctx.Err()
+		}
 	}
 	if errors.Is(err, ErrFull) {
 		return s.lost(len(events), sink.CauseFull, err)
@@ -84,7 +87,7 @@ func (s *Spool) lost(n int, cause string, err error) error {
 func (s *Spool) withdraw(r *request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.taken {
+	if r.gone = true; r.taken {
 		return false
 	}
 	for i, other := range s.pending {
@@ -144,7 +147,7 @@ func (s *Spool) commitSome() (wait <-chan time.Time) {
 		}
 		full = fmt.Errorf("%w: %w", ErrFull, err)
 		s.report.Problem("disk full", err)
-		s.putBack(group)
+		s.putBack(group, full)
 	}
 	wake(s.stored) // delivering makes room
 	if s.cfg.WhenFull == Block {
@@ -184,13 +187,19 @@ func (s *Spool) take() (group []*request, full error) {
 	return group, nil
 }
 
-func (s *Spool) putBack(group []*request) {
+// putBack has a group wait on, but for those who would not.
+func (s *Spool) putBack(group []*request, full error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var stay []*request
 	for _, r := range group {
-		r.taken = false
+		if r.taken = false; r.gone {
+			r.answer <- full
+		} else {
+			stay = append(stay, r)
+		}
 	}
-	s.pending = append(group, s.pending...)
+	s.pending = append(stay, s.pending...)
 	s.tight = true
 }
 

@@ -1,0 +1,162 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"annals.dev/internal/disk/sim"
+	"annals.dev/internal/wal"
+	"annals.dev/sink/sinktest"
+)
+
+func TestFull(t *testing.T) {
+	for _, c := range []struct {
+		when WhenFull
+		err  error
+	}{{Block, context.DeadlineExceeded}, {Refuse, ErrFull}, {Drop, nil}} {
+		t.Run(fmt.Sprint(c.when), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				d := sim.New(1)
+				var works atomic.Bool
+				m := &sinktest.Memory{Fail: func(context.Context, [][]byte) error {
+					if works.Load() {
+						return nil
+					}
+					return errNo
+				}}
+				s := start(t, d, Config{MaxBytes: 8 << 10, WhenFull: c.when}, m)
+				var kept [][]byte
+				var err error
+				used := func() (n int64) {
+					for _, f := range s.log.Files() {
+						n += f.Size
+					}
+					return n
+				}
+				for i := 0; used() < 7<<10; i++ {
+					must(t, s.Send(ctx, events(i, 1)...))
+					kept = append(kept, events(i, 1)...)
+				}
+				big := sinktest.Event(1000, 2<<10)
+				for range 3 {
+					short, cancel := context.WithTimeout(ctx, time.Minute)
+					if err = s.Send(short, big); !errors.Is(err, c.err) {
+						t.Errorf("full: %v, want %v", err, c.err)
+					}
+					cancel()
+				}
+				if used() > 8<<10 {
+					t.Errorf("%d bytes are used", used())
+				}
+				works.Store(true)
+				time.Sleep(2 * time.Minute)
+				must(t, s.Send(ctx, big))
+				must(t, s.Close(ctx))
+				if got := m.Events(); !slices.EqualFunc(got, append(kept, big), bytes.Equal) {
+					t.Errorf("%d events arrived, want %d", len(got), len(kept)+1)
+				}
+			})
+		})
+	}
+}
+
+// A Send that waits for room gets it as soon as the receiver takes something, even in the file that is being written.
+func TestRoomIsMade(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := &sinktest.Memory{}
+		s := start(t, sim.New(1), Config{MaxBytes: 6 << 10}, m)
+		for i := range 100 {
+			must(t, s.Send(ctx, sinktest.Event(i, 3<<10)))
+		}
+		must(t, s.Close(ctx))
+		if n := len(m.Events()); n != 100 {
+			t.Errorf("%d events arrived", n)
+		}
+	})
+}
+
+func TestTooLarge(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t, sim.New(1), Config{MaxBytes: 6 << 10}, &sinktest.Memory{})
+		if err := s.Send(ctx, sinktest.Event(1, 6<<10)); !errors.Is(err, ErrFull) {
+			t.Errorf("%v", err)
+		}
+		must(t, s.Close(ctx))
+	})
+}
+
+// A disk that others have filled is a full spool; when there is room again, it goes on.
+func TestFullDisk(t *testing.T) {
+	for _, when := range []WhenFull{Block, Refuse, Drop} {
+		t.Run(fmt.Sprint(when), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				d := sim.New(1)
+				m := &sinktest.Memory{}
+				s := start(t, d, Config{WhenFull: when}, m)
+				full := true
+				var mu sync.Mutex
+				d.Plan(func(op sim.Op) sim.Fault {
+					mu.Lock()
+					defer mu.Unlock()
+					if full && op.Kind == sim.Write {
+						return sim.Short
+					}
+					return sim.None
+				})
+				time.AfterFunc(time.Minute, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					full = false
+				})
+				err := s.Send(ctx, events(0, 1)...)
+				if want := map[WhenFull]error{Block: nil, Refuse: ErrFull, Drop: nil}[when]; !errors.Is(err, want) {
+					t.Errorf("%v, want %v", err, want)
+				}
+				time.Sleep(2 * time.Minute)
+				must(t, s.Send(ctx, events(1, 1)...))
+				must(t, s.Close(ctx))
+				if want := map[WhenFull]int{Block: 2, Refuse: 1, Drop: 1}[when]; len(m.Events()) != want {
+					t.Errorf("%d events arrived, want %d", len(m.Events()), want)
+				}
+			})
+		})
+	}
+}
+
+// After a failed fsync nothing is taken until the spool is opened anew.
+func TestFailedFsync(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := sim.New(1)
+		m := &sinktest.Memory{Fail: down}
+		s := start(t, d, Config{WhenFull: Drop}, m)
+		must(t, s.Send(ctx, events(0, 1)...))
+		d.Plan(func(op sim.Op) sim.Fault {
+			if op.Kind == sim.Sync {
+				return sim.Lost
+			}
+			return sim.None
+		})
+		for i := range 2 {
+			if err := s.Send(ctx, events(1+i, 1)...); !errors.Is(err, wal.ErrFailed) {
+				t.Errorf("%v", err)
+			}
+			d.Plan(nil)
+		}
+		must(t, s.Close(ctx))
+		m = &sinktest.Memory{}
+		s = start(t, d, Config{}, m)
+		must(t, s.Send(ctx, events(3, 1)...))
+		must(t, s.Close(ctx))
+		got := m.Events()
+		if len(got) < 2 || !bytes.Equal(got[0], sinktest.Event(0, 0)) || !bytes.Equal(got[len(got)-1], sinktest.Event(3, 0)) {
+			t.Errorf("%q", got)
+		}
+	})
+}
