@@ -38,7 +38,8 @@ var differences = []*difference{
 			case d.path == "authenticationMetadata":
 				return d.one == absent && d.theirs.at("authenticationMetadata", "impersonationConstraint") == "impersonate:user-info"
 			}
-			return strings.HasPrefix(d.path, "user.")
+			// The impersonation is known from the second stage on, and compared there.
+			return strings.HasPrefix(d.path, "user.") && (d.theirs.str("stage") == "RequestReceived" || d.theirs.at("impersonatedUser") != absent)
 		},
 	},
 	{
@@ -60,14 +61,14 @@ var differences = []*difference{
 		},
 	},
 	{
-		id: "defaults", reason: "the API server records a body as it has decoded it, with defaults filled in; the proxy as it was sent",
+		id: "body-as-sent", reason: "the API server records an object as it decoded it, with the defaults of its fields",
 		explains: func(d delta) bool {
 			verb := d.ours.str("verb")
 			return strings.HasPrefix(d.path, "requestObject.") && d.one == absent && (verb == "create" || verb == "update")
 		},
 	},
 	{
-		id: "string-data", reason: "a secret's stringData becomes data when the API server decodes it",
+		id: "body-as-sent (string-data)", reason: "a secret's stringData becomes data when the API server decodes it",
 		explains: func(d delta) bool {
 			ours, _ := d.one.(map[string]any)
 			for key, v := range ours {
@@ -80,7 +81,7 @@ var differences = []*difference{
 		},
 	},
 	{
-		id: "delete-options", reason: "the API server records the options of a deletion in its internal version",
+		id: "body-as-sent (delete-options)", reason: "the API server records the options of a deletion in its internal version",
 		explains: func(d delta) bool {
 			verb := d.ours.str("verb")
 			return (d.path == "requestObject.apiVersion" || d.path == "requestObject.kind") && (verb == "delete" || verb == "deletecollection") &&
@@ -88,11 +89,12 @@ var differences = []*difference{
 		},
 	},
 	{
-		id: "undecoded-request", reason: "the API server does not record a body that it cannot decode or does not want, the proxy does",
+		id: "body-refused", reason: "the API server does not record a body that it does not want to decode, nor what it names",
 		explains: func(d delta) bool {
-			code := d.theirs.code()
-			return (d.path == "requestObject" && d.both == absent || annotated(d, "audit.annals.dev/request-object")) &&
-				(code == "400" || code == "413" || code == "405")
+			if code := d.theirs.code(); code != "400" && code != "405" && code != "413" || d.theirs.at("requestObject") != absent {
+				return false
+			}
+			return d.both == absent && (d.path == "requestObject" || d.path == "objectRef.name" || annotated(d, "audit.annals.dev/request-object"))
 		},
 	},
 	{
@@ -103,7 +105,7 @@ var differences = []*difference{
 		},
 	},
 	{
-		id: "timeout", reason: "the API server looks at ?timeout= before it knows the user, and has one event of a bad one; to the proxy it is as any other request",
+		id: "invalid-timeout", reason: "the API server looks at ?timeout= before it knows the user, and has one event of a bad one; to the proxy it is as any other request",
 		explains: func(d delta) bool {
 			e := d.ours
 			if e == nil {
@@ -115,11 +117,12 @@ var differences = []*difference{
 	{
 		id: "aborted", reason: "the proxy notes that an answer broke off or its client went away",
 		explains: func(d delta) bool {
-			return d.both == absent && annotated(d, "audit.annals.dev/aborted") && d.ours.str("stage") == "ResponseComplete"
+			stream := d.ours.str("verb") == "watch" || d.ours.str("objectRef", "subresource") == "log"
+			return d.both == absent && annotated(d, "audit.annals.dev/aborted") && d.ours.str("stage") == "ResponseComplete" && stream
 		},
 	},
 	{
-		id: "unencodable-patch", reason: "kube-apiserver before 1.37 loses the event of a patch whose body is not JSON",
+		id: "body-not-json", reason: "kube-apiserver before 1.37 loses the event of a patch whose body is not JSON",
 		explains: func(d delta) bool {
 			return d.path == "" && d.both == absent && d.ours.str("verb") == "patch" && d.ours.str("stage") == "ResponseComplete"
 		},
@@ -134,15 +137,14 @@ var differences = []*difference{
 	{
 		id: "own-questions", reason: "the proxy asks the API server who a caller is and what a caller may",
 		explains: func(d delta) bool {
-			switch d.theirs.str("objectRef", "resource") {
-			case "tokenreviews":
-				return d.path == "" && d.mode == impersonate && d.theirs.str("userAgent") == "annals-proxy"
-			case "subjectaccessreviews":
-				return d.path == "" && d.mode == impersonate && d.theirs.str("userAgent") == "annals-proxy"
-			case "selfsubjectreviews":
-				return d.path == "" && d.mode == passthrough && d.theirs.str("userAgent") == "annals-proxy"
+			if d.path != "" || d.ours != nil || d.theirs.str("userAgent") != "annals-proxy" {
+				return false
 			}
-			return false
+			if d.mode == passthrough {
+				return d.theirs.str("objectRef", "resource") == "selfsubjectreviews" // by the caller's own token
+			}
+			asked := d.theirs.str("objectRef", "resource")
+			return d.theirs.str("user", "username") == proxyUser && (asked == "tokenreviews" || asked == "subjectaccessreviews")
 		},
 	},
 }
@@ -150,13 +152,13 @@ var differences = []*difference{
 // upstreamNotes are the annotations of which only the API server can know.
 var upstreamNotes = []string{
 	"authorization.k8s.io/decision", "authorization.k8s.io/reason", "pod-security.kubernetes.io/enforce-policy",
-	"authentication.kubernetes.io/issued-credential-id", "apiserver.latency.k8s.io/total",
+	"apiserver.latency.k8s.io/", // of slow requests
 }
 
-// annotated says of a delta that it is of these annotations alone.
+// annotated says of a delta that it is of these annotations alone; a key that ends in / is any that begins so.
 func annotated(d delta, keys ...string) bool {
 	if key, ok := strings.CutPrefix(d.path, "annotations."); ok {
-		return slices.Contains(keys, key)
+		return slices.ContainsFunc(keys, func(k string) bool { return key == k || strings.HasSuffix(k, "/") && strings.HasPrefix(key, k) })
 	}
 	if d.path != "annotations" {
 		return false
@@ -164,7 +166,7 @@ func annotated(d delta, keys ...string) bool {
 	for _, side := range []any{d.one, d.both} {
 		notes, _ := side.(map[string]any)
 		for key := range notes {
-			if !slices.Contains(keys, key) {
+			if !annotated(delta{path: "annotations." + key}, keys...) {
 				return false
 			}
 		}

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -21,15 +23,15 @@ import (
 // all there is, and one as in production.
 func TestProxy(t *testing.T) {
 	c := comparison{differences: differences}
-	t.Run("everything", func(t *testing.T) { c.run(t, abs(t, "testdata/policy.yaml")) })
-	t.Run("production", func(t *testing.T) { c.run(t, abs(t, "testdata/production.yaml")) })
+	t.Run("everything", func(t *testing.T) { c.run(t, abs(t, "testdata/policy.yaml"), "WebSocket", "SPDY") })
+	t.Run("production", func(t *testing.T) { c.run(t, abs(t, "testdata/production.yaml"), "WebSocket") })
 	if !t.Failed() {
 		c.allNeeded(t)
 	}
 }
 
-// run does kubectl's work by a proxy of each mode, and then compares.
-func (c *comparison) run(t *testing.T, policy string) {
+// run does kubectl's work by a proxy of each mode, over each of these protocols, and then compares.
+func (c *comparison) run(t *testing.T, policy string, protocols ...string) {
 	s := kube.Start(t, kube.Options{LogDir: t.TempDir(), Flags: []string{"--audit-policy-file=" + policy, keepLogs}})
 	k := kube.StartKubelet(t, s, kube.Client(t, s.Admin()))
 	people(t, s)
@@ -49,12 +51,20 @@ func (c *comparison) run(t *testing.T, policy string) {
 		for name, as := range callers {
 			w := newWork(t, s, k, p.by(as), string(m)+"-"+name)
 			w.objects()
-			w.pods("WebSocket")
-			w.pods("SPDY")
+			for _, over := range protocols {
+				w.pods(over)
+			}
 			c.odd(t, p.by(as), w.ns+"-odd")
 		}
 		p.stop()
 		ours[m] = p.events()
+		upgraded(t, ours[m], protocols)
+		p.hides("in-the-clear")
+		for _, as := range callers {
+			if as.BearerToken != "" {
+				p.hides(as.BearerToken)
+			}
+		}
 	}
 	s.Stop()
 	lines, err := s.Log()
@@ -62,6 +72,37 @@ func (c *comparison) run(t *testing.T, policy string) {
 	theirs := parseEvents(t, lines)
 	for m, events := range ours {
 		c.hold(t, pairs(m, events, through(m, events, theirs)))
+	}
+}
+
+// upgraded: kubectl took the protocols that it was told to take.
+func upgraded(t *testing.T, events []audited, protocols []string) {
+	t.Helper()
+	seen := make(map[string]int)
+	for _, e := range events {
+		if e.code() == "101" && e.str("stage") == "ResponseComplete" {
+			seen[e.str("verb")+" "+e.str("objectRef", "subresource")]++
+		}
+	}
+	verbs := map[string]string{"WebSocket": "get", "SPDY": "create"}
+	for _, over := range protocols {
+		for _, what := range []string{"exec", "attach", "portforward"} {
+			if seen[verbs[over]+" "+what] == 0 {
+				t.Errorf("no %s over %s: %v", what, over, seen)
+			}
+		}
+	}
+}
+
+// hides fails the test if the proxy has written a credential down.
+func (p *proxy) hides(credential string) {
+	p.t.Helper()
+	for _, name := range []string{p.log, p.said} {
+		b, err := os.ReadFile(name)
+		must(p.t, err)
+		if bytes.Contains(b, []byte(credential)) {
+			p.t.Errorf("a credential is in %s", name)
+		}
 	}
 }
 
@@ -84,14 +125,14 @@ func (c *comparison) odd(t *testing.T, as *rest.Config, ns string) {
 	asBob.Impersonate = rest.ImpersonationConfig{UserName: "bob", Groups: []string{"staff"}}
 	_, err = kube.Client(t, asBob).CoreV1().Secrets(ns).List(ctx, metav1.ListOptions{})
 	refused(t, apierrors.IsForbidden, err)
-	driveOddRequests(t, as, ns)
-
 	if runtime.GOOS == "linux" { // where all of 127.0.0.0/8 is this machine
 		away := rest.CopyConfig(as)
 		away.Dial = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext
 		_, err = kube.Client(t, away).CoreV1().Secrets(ns).Get(ctx, "api-key", metav1.GetOptions{})
 		must(t, err)
 	}
+
+	driveOddRequests(t, as, ns)
 
 	maps := as.Host + "/api/v1/namespaces/" + ns + "/configmaps"
 	for _, r := range []struct {
