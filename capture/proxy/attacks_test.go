@@ -143,6 +143,13 @@ func TestConnectionCannotStripOurs(t *testing.T) {
 	if len(h["Audit-Id"]) != 1 || h.Get("Audit-Id") != g.events.stage(t, audit.StageResponseComplete, 0).AuditID {
 		t.Errorf("Audit-Id %q", h["Audit-Id"])
 	}
+	t.Run("what the caller was judged by", func(t *testing.T) {
+		g := newRig(t, Passthrough, nil)
+		g.raw(t, "GET /api/v1/pods HTTP/1.1\nHost: x\n"+asJane+"\nImpersonate-User: bob\nConnection: close, Authorization, Impersonate-User\n\n")
+		if h := g.last().Header; h.Get("Authorization") != "Bearer jane-token" || h.Get("Impersonate-User") != "bob" {
+			t.Errorf("jane is told about, and this acts: %v", h)
+		}
+	})
 	g.raw(t, "POST /api/v1/pods HTTP/1.1\nHost: x\n"+asJane+"\nTransfer-Encoding: chunked\nTrailer: X-Remote-User, Impersonate-User\nConnection: close\n\n2\n{}\n0\nX-Remote-User: admin\nImpersonate-User: admin\n\n")
 	up := g.last()
 	if len(up.Trailer) != 0 || up.Header.Get("Trailer") != "" || up.Header.Get("X-Remote-User") != "" {

@@ -56,7 +56,7 @@ func (a authenticator) Authenticate(r *http.Request) (*audit.UserInfo, error) {
 	case errors.Is(err, context.Canceled):
 		f = &refusal{statusClientGone, "", errors.New("the client went away before it was known who it is")}
 	default:
-		a.p.cfg.Log.Error("proxy: the upstream does not say who calls; the request is refused", "error", err)
+		a.p.complain("proxy: the upstream does not say who calls; the request is refused", err)
 		f = refuse(http.StatusServiceUnavailable, "ServiceUnavailable", "it cannot be told who calls: the API server behind this proxy does not answer that")
 	}
 	c.refused = f

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,10 +48,10 @@ func (p *Proxy) forwarder() http.Handler {
 			r = r.WithContext(ctx)
 			// A client that neither sends nor reads holds a place no longer than others. Where it cannot be set, as in a test's
 			// recorder, nothing is held either.
-			until := time.Now().Add(p.cfg.Timeout)
+			until := time.Now().Add(p.cfg.Timeout + min(lastWord, p.cfg.Timeout)) // so that the answer that says so still goes out
 			control := http.NewResponseController(w)
 			_ = control.SetReadDeadline(until)
-			_ = control.SetWriteDeadline(until.Add(min(lastWord, p.cfg.Timeout))) // so that the answer that says so still goes out
+			_ = control.SetWriteDeadline(until)
 		}
 		// The answer brings the audit ID, so that it survives interim answers, which clear the headers.
 		w.Header().Del(auditIDHeader)
@@ -72,6 +73,12 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	c := callOf(pr.In)
 	out := pr.Out
 	out.URL, out.Host = p.upstream.locate(c.url), ""
+	for name, values := range pr.In.Header {
+		// What the client was judged by goes up, even if its own Connection names it: nobody is told about as another than acts.
+		if carriesCredentials(name) && name != "Proxy-Authorization" || isImpersonation(name) || name == protocolHeader {
+			out.Header[name] = slices.Clone(values)
+		}
+	}
 	out.Trailer = nil // the upstream reads none, and what comes after the body is past all checks
 	strip(out.Header, p.cfg.Mode)
 	out.Header.Del("Expect") // the body is asked for when the upstream reads it
@@ -113,19 +120,21 @@ const statusClientGone = 499
 // failed answers for an upstream that did not.
 func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	f := refuse(http.StatusBadGateway, "ServiceUnavailable", "the API server behind this proxy cannot be reached, or broke off")
-	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		f = refuse(http.StatusGatewayTimeout, "Timeout", "the API server behind this proxy did not answer within %s", p.cfg.Timeout)
-	case errors.As(err, &tooLarge):
-		f = refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the body has more than %d bytes", tooLarge.Limit)
 	case errors.Is(r.Context().Err(), context.Canceled):
 		f = refuse(statusClientGone, "", "the client went away before there was an answer")
 	default:
 		p.cfg.Metrics.upstreamFailed()
-		p.cfg.Log.Error("proxy: upstream", "error", err, "auditID", capture.AuditID(r.Context()))
+		p.complain("proxy: the upstream does not answer", err)
 	}
 	p.refuse(w, r, f)
+}
+
+// complain logs what fails for every request while it fails, but once a second; the metrics count each.
+func (p *Proxy) complain(what string, err error) {
+	p.seldom.Do(func() { p.cfg.Log.Error(what, "error", err) })
 }
 
 // unauthorized answers a request whose caller was not accepted.

@@ -149,7 +149,7 @@ func (p *Proxy) mayImpersonate(ctx context.Context, caller, want *audit.UserInfo
 		part.Verb = "impersonate"
 		allowed, err := p.reviews.allowed(ctx, caller, &part)
 		if err != nil {
-			p.cfg.Log.Error("proxy: the upstream does not say who may impersonate; the request is refused", "error", err)
+			p.complain("proxy: the upstream does not say who may impersonate; the request is refused", err)
 			return refuse(http.StatusServiceUnavailable, "ServiceUnavailable", "it cannot be told whether this impersonation is allowed")
 		}
 		if !allowed {

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/client-go/rest"
 
 	"annals.dev/audit"
@@ -87,6 +88,7 @@ type Proxy struct {
 
 	requests, streams chan struct{} // a place for each that is under way
 	busy              sync.WaitGroup
+	seldom            rate.Sometimes
 }
 
 // New makes a Proxy. It does not speak to the upstream yet.
@@ -105,6 +107,7 @@ func New(cfg Config) (*Proxy, error) {
 	p := &Proxy{
 		cfg: cfg, upstream: up, reviews: newReviews(up, cfg.Metrics), ips: capture.TrustedSourceIPs(cfg.TrustedProxies),
 		requests: make(chan struct{}, cfg.MaxRequests), streams: make(chan struct{}, cfg.MaxStreams),
+		seldom: rate.Sometimes{Interval: time.Second},
 	}
 	p.audited, err = capture.New(p.forwarder(), capture.Config{
 		Policy: cfg.Policy, Sink: cfg.Sink, Authenticate: authenticator{p}, Unauthorized: http.HandlerFunc(p.unauthorized),

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"annals.dev/capture"
 )
 
@@ -35,6 +37,9 @@ type Serving struct {
 // Serve serves until the context ends; then it takes no new request, lets those under way end for a bounded time, cuts what
 // then still goes on, and returns nil once each has had its last event.
 func (p *Proxy) Serve(ctx context.Context, s Serving) error {
+	if s.TLS == nil {
+		return errors.Join(errors.New("proxy: no TLS: callers' tokens would cross the network in the clear"), s.Listener.Close())
+	}
 	config := s.TLS.Clone()
 	config.NextProtos = []string{"h2", "http/1.1"}
 	config.ClientAuth, config.ClientCAs = tls.NoClientCert, nil
@@ -42,7 +47,8 @@ func (p *Proxy) Serve(ctx context.Context, s Serving) error {
 		// Asked for, and judged with the request: one that is not accepted is a failed login, and an event.
 		config.ClientAuth = tls.RequestClientCert
 	}
-	listener := s.Listener
+	// No request needs a connection of its own but those that are upgraded; idle ones are to be had too.
+	listener := netutil.LimitListener(s.Listener, 2*(p.cfg.MaxRequests+p.cfg.MaxStreams))
 	if s.ProxyProtocol {
 		listener = capture.ProxyProtocol(listener, p.cfg.TrustedProxies)
 	}
