@@ -68,7 +68,10 @@ func newUpstreamServer(t *testing.T) *fakeUpstream {
 	up.Server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	up.Server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	up.StartTLS()
-	t.Cleanup(up.Close)
+	t.Cleanup(func() {
+		up.CloseClientConnections()
+		up.Close()
+	})
 	return up
 }
 
