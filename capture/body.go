@@ -94,23 +94,7 @@ func (x *exchange) namedByBody() bool {
 // settle reads the copies of the bodies into the event. The caller holds scope.mu.
 func (x *exchange) settle() {
 	if x.request.total > 0 {
-		f := formOf(x.r.Header)
-		c := x.read(f, &x.request, x.requestEnded, x.r.ContentLength)
-		if c.value == nil || c.note != "" {
-			c = x.insist(f, c)
-		}
-		switch {
-		case !x.namedByBody():
-		case c.note == "":
-			nameObject(&x.objectRef, c.value)
-		default:
-			nameObject(&x.objectRef, x.request.bytes()) // as far as it is JSON
-		}
-		if x.level.AtLeast(audit.LevelRequest) {
-			x.event.RequestObject = x.object(requestNote, c, x.info.Verb != "patch")
-		} else if strings.HasPrefix(c.note, "cut") { // its end may have named the object
-			x.scope.set(requestNote, c.note)
-		}
+		x.settleRequest()
 	}
 	if x.response.total > 0 {
 		c := x.read(x.answerForm, &x.response, true, 0)
@@ -118,6 +102,31 @@ func (x *exchange) settle() {
 		if x.level.AtLeast(audit.LevelRequestResponse) && (isStatus || !x.long) {
 			x.event.ResponseObject = x.object(responseNote, c, true)
 		}
+	}
+}
+
+func (x *exchange) settleRequest() {
+	f, body := formOf(x.r.Header), x.request.bytes()
+	recorded := x.level.AtLeast(audit.LevelRequest)
+	if !recorded && f.encoding == "" && kindOf(f.contentType) == jsonBody && x.request.total == int64(len(body)) {
+		nameObject(&x.objectRef, body) // as far as it is JSON, which nobody needs to know
+		return
+	}
+	c := x.read(f, &x.request, x.requestEnded, x.r.ContentLength)
+	if c.value == nil || c.note != "" {
+		c = x.insist(f, c)
+	}
+	switch {
+	case !x.namedByBody():
+	case c.note == "":
+		nameObject(&x.objectRef, c.value)
+	default:
+		nameObject(&x.objectRef, body)
+	}
+	if recorded {
+		x.event.RequestObject = x.object(requestNote, c, x.info.Verb != "patch")
+	} else if strings.HasPrefix(c.note, "cut") { // its end may have named the object
+		x.scope.set(requestNote, c.note)
 	}
 }
 

@@ -14,13 +14,19 @@ import (
 // ForwardedSourceIPs is kube-apiserver's Config.SourceIPs: it believes the X-Forwarded-For and X-Real-Ip of everybody, so
 // that all addresses but the last are what the client says.
 func ForwardedSourceIPs(r *http.Request) []string {
+	if first(r.Header, "X-Forwarded-For") == "" && first(r.Header, "X-Real-Ip") == "" {
+		if _, text, ok := peer(r); ok {
+			return []string{text}
+		}
+		return nil
+	}
 	var addrs []netip.Addr
-	for part := range strings.SplitSeq(r.Header.Get("X-Forwarded-For"), ",") {
+	for part := range strings.SplitSeq(first(r.Header, "X-Forwarded-For"), ",") {
 		if addr, ok := parseIP(strings.TrimSpace(part)); ok {
 			addrs = append(addrs, addr)
 		}
 	}
-	if addr, ok := parseIP(r.Header.Get("X-Real-Ip")); ok && !slices.Contains(addrs, addr) {
+	if addr, ok := parseIP(first(r.Header, "X-Real-Ip")); ok && !slices.Contains(addrs, addr) {
 		addrs = append(addrs, addr)
 	}
 	if addr, _, ok := peer(r); ok && (len(addrs) == 0 || addrs[len(addrs)-1] != addr) {
