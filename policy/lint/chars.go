@@ -2,6 +2,8 @@ package lint
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -22,35 +24,40 @@ var typedNames = map[string]string{`"`: "a curly quote", "'": "a curly quote", "
 // characters finds what copying from a web page leaves behind, outside of comments and of strings in straight quotes.
 // Repair works by the same scan.
 func (c *checker) characters() {
-	line := 0
+	line, lines := 0, 0
+	var edits []edit
+	var first *yaml.Node
+	what := map[string]bool{}
 	for text := range strings.Lines(string(c.src)) {
 		line++
 		if tab := strings.IndexByte(text, '\t'); tab >= 0 && strings.TrimLeft(text[:tab], " ") == "" && strings.TrimSpace(text) != "" && !strings.HasPrefix(strings.TrimSpace(text), "#") {
-			c.add("L5", Error, &yaml.Node{Line: line, Column: tab + 1}, "a tab where the line is indented: YAML does not allow it, and kube-apiserver does not start with it",
-				"spaces; annals policy repair finds out how many").refuse()
-		}
-		var edits []edit
-		column, what := 0, ""
-		for _, o := range odd(text) {
-			if what == "" {
-				column, what = utf8.RuneCountInString(text[:o.start])+1, typedNames[o.text]
-			}
-			edits = append(edits, o)
-		}
-		if what == "" {
-			continue
+			c.add("L5", Error, &yaml.Node{Line: line, Column: tab + 1}, "a tab where the line is indented: YAML does not allow it", "spaces; annals policy repair finds out how many")
 		}
 		at := c.offset(line, 1)
 		if line == 1 && strings.HasPrefix(text, "\ufeff") {
 			at -= len("\ufeff")
 		}
-		for i := range edits {
-			edits[i].start += at
-			edits[i].end += at
+		list := odd(text)
+		for _, o := range list {
+			if first == nil {
+				first = &yaml.Node{Line: line, Column: utf8.RuneCountInString(text[:o.start]) + 1}
+			}
+			what[typedNames[o.text]] = true
+			edits = append(edits, edit{o.start + at, o.end + at, o.text})
 		}
-		c.add("L5", Error, &yaml.Node{Line: line, Column: column}, fmt.Sprintf("%s, as word processors and web pages make it: YAML takes it for a letter like any other", what),
-			"the plain character that a keyboard has").fixed("write it plainly", edits...)
+		if len(list) > 0 {
+			lines++
+		}
 	}
+	if first == nil {
+		return
+	}
+	where := ""
+	if lines > 1 {
+		where = fmt.Sprintf(", here and on %d more lines", lines-1)
+	}
+	c.add("L5", Error, first, fmt.Sprintf("%s, as word processors and web pages make them%s: YAML takes them for letters like any other", and(slices.Sorted(maps.Keys(what))), where),
+		"the plain characters that a keyboard has").fixed("write them plainly", edits...)
 }
 
 // odd gives the characters of a line that are to be replaced, as edits of that line.

@@ -173,7 +173,7 @@ func (c *checker) header(root *yaml.Node) {
 	case kind == nil:
 		f := c.add("L4", Warning, root, "kind is missing: kube-apiserver guesses it, other programs refuse the file", "kind: Policy")
 		if version != nil {
-			f.fixed("add it", insert(version.key.Line, "kind: Policy\n"))
+			f.fixed("add it", insert(version.val.Line+1, "kind: Policy\n"))
 		}
 	case kind.val.Value != "Policy":
 		f := c.add("L4", Error, kind.val, fmt.Sprintf("kind %q is no audit policy: kube-apiserver does not start with it", kind.val.Value), "Policy").refuse()

@@ -122,11 +122,15 @@ func apply(b []byte, edits []edit) []byte {
 // Fix makes the safe fixes, one after the other, and gives those that it made. It touches nothing else: comments and layout
 // stay. A fix that would bring a new warning or error about, or a policy that kube-apiserver refuses, is not made.
 func Fix(name string, b []byte, o Options) ([]byte, []Finding) {
+	return fix(name, b, o, func(*Finding) bool { return true })
+}
+
+func fix(name string, b []byte, o Options, want func(*Finding) bool) ([]byte, []Finding) {
 	var done []Finding
 	refused := map[string]bool{}
 	found := Check(name, b, o)
 	for range 1000 {
-		i := slices.IndexFunc(found, func(f Finding) bool { return len(f.edits) > 0 && !refused[f.ID+f.Today] })
+		i := slices.IndexFunc(found, func(f Finding) bool { return len(f.edits) > 0 && !refused[f.ID+f.Today] && want(&f) })
 		if i < 0 {
 			break
 		}

@@ -130,9 +130,9 @@ func (c *checker) sensitive(r *rule) {
 	if worst == 0 {
 		return
 	}
-	what := "the contents are written into the log: whoever reads it has the credentials"
+	what := "whoever reads the log has the credentials"
 	if worst == Warning {
-		what = "the contents are written into the log, with any credentials that people keep there"
+		what = "any credentials that people keep there are in the log"
 	}
 	c.add("L22", worst, at, fmt.Sprintf("%s records %s at %s: %s", r.name(), and(leaks), r.Level, what), "level Metadata for them, in a rule before this one: who touched them, and when, is enough")
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	goccy "github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
 	"go.yaml.in/yaml/v3"
 
 	"annals.dev/audit"
@@ -99,7 +101,11 @@ func (c *checker) parse() (*yaml.Node, bool) {
 		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 			at.Line, _ = strconv.Atoi(m[1])
 		}
-		text := strings.TrimPrefix(err.Error(), "yaml: ")
+		if line, column := brokenAt(c.src); line > 0 {
+			at = &yaml.Node{Line: line, Column: column}
+		}
+		text := yamlLine.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "")
+		text = strings.TrimPrefix(text, ": ")
 		c.add("L0", Error, at, "this is not YAML, and nothing more can be read: "+text+"; kube-apiserver does not start with it",
 			"annals policy repair mends indentation, quotes and dashes that were lost in copying").refuse()
 		return nil, false
@@ -119,6 +125,16 @@ func (c *checker) parse() (*yaml.Node, bool) {
 		return nil, false
 	}
 	return root, true
+}
+
+// brokenAt asks another parser where YAML is broken: it says the column too, and the line itself where the first says that
+// of the mapping around it.
+func brokenAt(b []byte) (line, column int) {
+	var syntax *goccy.SyntaxError
+	if _, err := parser.ParseBytes(b, 0, parser.AllowDuplicateMapKey()); errors.As(err, &syntax) && syntax.Token != nil && syntax.Token.Position != nil {
+		return max(syntax.Token.Position.Line, 1), max(syntax.Token.Position.Column, 1)
+	}
+	return 0, 0
 }
 
 // follow gives the node that a document or an alias stands for.

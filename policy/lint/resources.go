@@ -21,7 +21,7 @@ type resource struct {
 	sub               []string
 }
 
-var builtin, builtinGroups = func() (list []resource, groups map[string]bool) {
+var resourceList, builtinGroups = func() (list []resource, groups map[string]bool) {
 	groups = map[string]bool{}
 	split := func(s string) []string {
 		if s == "-" {
@@ -43,11 +43,11 @@ var builtin, builtinGroups = func() (list []resource, groups map[string]bool) {
 
 // lookup gives the built-in resource of that group and name, nil if there is none.
 func lookup(group, name string) *resource {
-	i := slices.IndexFunc(builtin, func(r resource) bool { return r.group == group && r.name == name })
+	i := slices.IndexFunc(resourceList, func(r resource) bool { return r.group == group && r.name == name })
 	if i < 0 {
 		return nil
 	}
-	return &builtin[i]
+	return &resourceList[i]
 }
 
 // called reports whether people call the resource so: its kind, the singular, a short name.
@@ -67,8 +67,8 @@ func likely(group, name string) *resource {
 		}
 		return 2
 	}
-	for i := range builtin {
-		if r := &builtin[i]; r.called(name) && (best == nil || rank(r) > rank(best)) {
+	for i := range resourceList {
+		if r := &resourceList[i]; r.called(name) && (best == nil || rank(r) > rank(best)) {
 			best = r
 		}
 	}

@@ -287,7 +287,7 @@ func (c *checker) resources(r *rule, e *elem) {
 		case e.Group == "" || builtinGroups[e.Group]:
 			f := c.add("L10", Warning, v, dead, "a resource of another group, or another spelling")
 			var names []string
-			for _, b := range builtin {
+			for _, b := range resourceList {
 				if b.group == e.Group {
 					names = append(names, b.name)
 				}
