@@ -13,6 +13,7 @@ import (
 
 	"annals.dev/internal/disk/sim"
 	"annals.dev/internal/wal"
+	"annals.dev/sink"
 	"annals.dev/sink/sinktest"
 )
 
@@ -157,6 +158,59 @@ func TestFailedFsync(t *testing.T) {
 		got := m.Events()
 		if len(got) < 2 || !bytes.Equal(got[0], sinktest.Event(0, 0)) || !bytes.Equal(got[len(got)-1], sinktest.Event(3, 0)) {
 			t.Errorf("%q", got)
+		}
+	})
+}
+
+// A Send whose context ends while its events are written returns when they are: until then they are read.
+func TestContextEndsInTheWrite(t *testing.T) {
+	for _, fault := range []sim.Fault{sim.None, sim.Full} {
+		bubble(t, func(t *testing.T) {
+			d := sim.New(1)
+			s := start(t, d, Config{}, &sinktest.Memory{})
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			slept := false
+			d.Plan(func(op sim.Op) sim.Fault {
+				if op.Kind != sim.Write || slept {
+					return sim.None
+				}
+				slept = true
+				time.Sleep(time.Minute)
+				return fault
+			})
+			begun := time.Now()
+			err := s.Send(short, events(0, 1)...)
+			if want := map[sim.Fault]error{sim.None: nil, sim.Full: context.DeadlineExceeded}[fault]; !errors.Is(err, want) || time.Since(begun) != time.Minute {
+				t.Errorf("after %v: %v, want %v", time.Since(begun), err, want)
+			}
+			must(t, s.Close(ctx))
+		})
+	}
+}
+
+// An event that cannot be put aside is not given up.
+func TestRefusedOnAFullDisk(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := sim.New(1)
+		begun := time.Now()
+		d.Plan(func(op sim.Op) sim.Fault {
+			if op.Name == refusedFile && time.Since(begun) < time.Minute {
+				return []sim.Fault{sim.Full, sim.Short, sim.Done}[op.N%3]
+			}
+			return sim.None
+		})
+		refuse := func(context.Context, [][]byte) error { return &sink.RefusedError{Reason: "400"} }
+		s := start(t, d, Config{}, &sinktest.Memory{Fail: refuse})
+		must(t, s.Send(ctx, events(0, 3)...))
+		time.Sleep(10 * time.Minute)
+		must(t, s.Close(ctx))
+		there := map[string]bool{}
+		for _, e := range readRefused(t, d) {
+			there[string(e)] = true
+		}
+		if len(there) != 3 {
+			t.Errorf("%d events are put aside", len(there))
 		}
 	})
 }

@@ -29,8 +29,7 @@ const (
 type request struct {
 	events [][]byte
 	size   int64 // in the log
-	taken  bool  // with mu: the commit goroutine reads events, so Send must not return
-	gone   bool  // with mu: Send's context has ended meanwhile, so that it waits no longer than for this write
+	gone   bool  // with mu: Send's context has ended, and it waits only because its events are being written
 	answer chan error
 }
 
@@ -87,16 +86,14 @@ func (s *Spool) lost(n int, cause string, err error) error {
 func (s *Spool) withdraw(r *request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.gone = true; r.taken {
-		return false
-	}
 	for i, other := range s.pending {
 		if other == r {
 			s.pending = append(s.pending[:i:i], s.pending[i+1:]...)
 			return true
 		}
 	}
-	return false // answered
+	r.gone = true // being written, or answered
+	return false
 }
 
 // commit writes what the requests bring, until Close.
@@ -176,7 +173,6 @@ func (s *Spool) take() (group []*request, full error) {
 		if used+size+r.size > s.cfg.MaxBytes || size+r.size > commitBytes && len(group) > 0 {
 			break
 		}
-		r.taken = true
 		group = append(group, r)
 		size += r.size
 	}
@@ -193,7 +189,7 @@ func (s *Spool) putBack(group []*request, full error) {
 	defer s.mu.Unlock()
 	var stay []*request
 	for _, r := range group {
-		if r.taken = false; r.gone {
+		if r.gone {
 			r.answer <- full
 		} else {
 			stay = append(stay, r)
