@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,7 @@ type Handler struct {
 	cfg    Config
 	custom bool // Config.Body was given, and may know any type
 	policy atomic.Pointer[active]
-	change chan struct{} // holds a token while nobody changes the policy
+	change sync.Mutex // held while the policy is changed, and the change recorded
 }
 
 // New puts a Handler around next.
@@ -54,8 +55,7 @@ func New(next http.Handler, cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
-	h := &Handler{next: next, cfg: cfg, custom: custom, change: make(chan struct{}, 1)}
-	h.change <- struct{}{}
+	h := &Handler{next: next, cfg: cfg, custom: custom}
 	h.policy.Store(a)
 	cfg.Metrics.inForce(a.hash)
 	return h, nil

@@ -52,19 +52,21 @@ func hashOf(b []byte) string {
 // by; a policy whose event the sink does not take does not come into force. A wrong policy is refused, which is recorded
 // too, and the old one stays.
 func (h *Handler) SetPolicy(p *policy.Policy, by string) error {
+	h.change.Lock()
+	defer h.change.Unlock()
 	return h.setPolicy(p, nil, "", by)
 }
 
 // Reload is SetPolicy with the policy in a file.
 func (h *Handler) Reload(file string, o policy.Options, by string) error {
+	h.change.Lock()
+	defer h.change.Unlock()
 	p, err := policy.Load(file, o)
 	return h.setPolicy(p, err, file, by)
 }
 
+// setPolicy puts p in force, unless it could not be had, for err. The caller holds change.
 func (h *Handler) setPolicy(p *policy.Policy, err error, file, by string) error {
-	<-h.change
-	defer func() { h.change <- struct{}{} }()
-
 	old := h.policy.Load()
 	var changed *active
 	if err == nil {
