@@ -37,7 +37,7 @@ func ForwardedSourceIPs(r *http.Request) []string {
 
 // TrustedSourceIPs returns a Config.SourceIPs that believes X-Forwarded-For, from its end on, for as long as it was written
 // by one of the proxies. The first address is then the client as the last listed proxy saw it, and whatever the client
-// wrote into the header itself is left out. It allocates nothing for a request that comes from elsewhere.
+// wrote into the header itself is left out.
 func TrustedSourceIPs(proxies []netip.Prefix) func(*http.Request) []string {
 	proxies = slices.Clone(proxies)
 	return func(r *http.Request) []string {
