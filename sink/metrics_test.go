@@ -94,6 +94,17 @@ func TestReporterIsQuiet(t *testing.T) {
 	})
 }
 
+func TestReporterNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"log": "log", "truncate<webhook>": "webhook", "truncate<ignoreErrors<log>>": "log", "ignoreErrors<truncate<log>>": "log",
+		"spool<webhook>": "spool", "truncate<spool<webhook>>": "spool", "buffered<webhook>": "buffered", "union[log,webhook]": "union",
+	} {
+		if got := sink.NewReporter(&sinktest.Memory{Name: name}, nil, nil).Plugin; got != want {
+			t.Errorf("the plugin of %s is %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestModes(t *testing.T) {
 	no := errors.New("no")
 	failing := func(name string) *sinktest.Memory {

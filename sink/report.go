@@ -27,11 +27,16 @@ type muted struct {
 	n    int
 }
 
-// NewReporter is for the innermost sink of s: "webhook" for "truncate<webhook>".
+// NewReporter is for a sink that others put something into. Its plugin is the first in the name that can fail by itself: "webhook" for
+// "truncate<webhook>", but "spool" for "spool<webhook>".
 func NewReporter(s Sink, m *Metrics, log *slog.Logger) *Reporter {
 	name := s.String()
-	name = name[strings.LastIndexByte(name, '<')+1:]
-	name, _, _ = strings.Cut(strings.TrimRight(name, ">"), "[")
+	for _, through := range []string{"truncate<", "ignoreErrors<", "truncate<"} {
+		name = strings.TrimPrefix(name, through)
+	}
+	if end := strings.IndexAny(name, "<>[]"); end >= 0 {
+		name = name[:end]
+	}
 	return &Reporter{Plugin: name, Metrics: m, Log: log}
 }
 

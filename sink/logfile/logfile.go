@@ -60,13 +60,14 @@ type Log struct {
 	os     system
 	format func(l *Log, dst, event []byte) ([]byte, error)
 
-	mu     sync.Mutex // what follows
-	live   live
-	buf    []byte
-	seen   seen // for TwoLines
-	closed bool
-	stamp  time.Time // of the last backup
-	retry  time.Time // when rotation is tried again after it failed
+	mu      sync.Mutex // what follows
+	live    live
+	buf     []byte
+	seen    seen // for TwoLines
+	closed  bool
+	stamp   time.Time // of the last backup
+	retry   time.Time // when rotation is tried again after it failed
+	failing bool      // the last try failed
 
 	stop chan struct{} // closed by Close
 	mill chan struct{} // there may be backups to remove or compress

@@ -31,9 +31,15 @@ func (l *Log) rotate(n int64) {
 	}
 	if err := l.startNew(now); err != nil {
 		l.retry = now.Add(rotateRetry)
-		l.report.Problem("rotate", fmt.Errorf("the audit log grows beyond %d bytes, because it cannot be rotated: %w", l.cfg.MaxSize, err))
+		if l.failing {
+			l.report.Metrics.Problem(l.report.Plugin, "rotate") // said once is enough: a mount stays one
+		} else {
+			l.report.Problem("rotate", fmt.Errorf("the audit log grows beyond %d bytes, because it cannot be rotated: %w", l.cfg.MaxSize, err))
+		}
+		l.failing = true
 		return
 	}
+	l.failing = false
 	select {
 	case l.mill <- struct{}{}:
 	default:
