@@ -9,7 +9,10 @@ import (
 	"net/http/httputil"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"annals.dev/capture"
 )
@@ -20,6 +23,7 @@ const auditIDHeader = "Audit-Id"
 func (p *Proxy) forwarder() http.Handler {
 	reverse := &httputil.ReverseProxy{
 		Rewrite: p.rewrite, Transport: p.upstream, FlushInterval: -1, ModifyResponse: p.answered, ErrorHandler: p.failed, ErrorLog: errorLog(p.cfg.Log),
+		BufferPool: new(buffers),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := callOf(r)
@@ -64,8 +68,25 @@ const lastWord = 5 * time.Second
 
 // isStream says of a request that it may go on for as long as it likes.
 func isStream(r *http.Request, info *capture.RequestInfo) bool {
-	return r.Header.Get("Upgrade") != "" || capture.KubernetesLongRunning(r, info)
+	return isUpgrade(r) || capture.KubernetesLongRunning(r, info)
 }
+
+// isUpgrade says of a request that it asks for another protocol, as net/http/httputil does.
+func isUpgrade(r *http.Request) bool {
+	return httpguts.HeaderValuesContainsToken(r.Header["Connection"], "Upgrade") && r.Header.Get("Upgrade") != ""
+}
+
+// buffers are what bodies are copied through.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	if buf, ok := b.pool.Get().(*[]byte); ok {
+		return *buf
+	}
+	return make([]byte, 32<<10)
+}
+
+func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }
 
 // rewrite makes the request that goes up. It runs after the headers that the client's Connection names were removed, so
 // that nobody can have those removed which are set here.

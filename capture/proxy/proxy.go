@@ -174,7 +174,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	seen.URL = redacted(r.URL)
 	seen.RequestURI = seen.URL.RequestURI()
-	if r.Header.Get("Upgrade") != "" {
+	if isUpgrade(r) {
 		w = &upgradable{w, r.Context()}
 	}
 	p.audited.ServeHTTP(w, seen)

@@ -53,7 +53,7 @@ type fakeUpstream struct {
 	reviews  []authorization.SubjectAccessReviewSpec
 }
 
-func newUpstreamServer(t *testing.T) *fakeUpstream {
+func newUpstreamServer(t testing.TB) *fakeUpstream {
 	up := &fakeUpstream{
 		tokens: map[string]authentication.UserInfo{
 			"jane-token": {Username: "jane", UID: "u1", Groups: []string{"staff", "system:authenticated"}, Extra: map[string]authentication.ExtraValue{"Scopes/x": {"a", "b"}}},
@@ -152,7 +152,7 @@ func (up *fakeUpstream) questions() int {
 }
 
 // config is how the proxy reaches the upstream: with everything that a kubeconfig may hold to say who one is.
-func (up *fakeUpstream) config(t *testing.T) *rest.Config {
+func (up *fakeUpstream) config(t testing.TB) *rest.Config {
 	cert, key := testCA.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "the-proxy"}})
 	return &rest.Config{Host: up.URL, BearerToken: "proxy-token", TLSClientConfig: rest.TLSClientConfig{
 		CAData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: up.Certificate().Raw}), CertData: cert, KeyData: key,
@@ -184,7 +184,7 @@ func (m *memory) Close(context.Context) error { return nil }
 func (m *memory) String() string              { return "memory" }
 
 // stage waits for the n-th event of a stage: the last event of a request comes after its client has the answer.
-func (m *memory) stage(t *testing.T, stage audit.Stage, n int) audit.Event {
+func (m *memory) stage(t testing.TB, stage audit.Stage, n int) audit.Event {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		m.mu.Lock()
@@ -239,7 +239,7 @@ func everything(level audit.Level) *policy.Policy {
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
-func newRig(t *testing.T, mode Mode, change func(*Config)) *rig {
+func newRig(t testing.TB, mode Mode, change func(*Config)) *rig {
 	t.Helper()
 	g := &rig{fakeUpstream: newUpstreamServer(t), events: &memory{}, log: &locked{}}
 	cfg := Config{
@@ -259,7 +259,7 @@ func newRig(t *testing.T, mode Mode, change func(*Config)) *rig {
 	return g
 }
 
-func (g *rig) serve(t *testing.T, cfg Config, s Serving) {
+func (g *rig) serve(t testing.TB, cfg Config, s Serving) {
 	t.Helper()
 	p, err := New(cfg)
 	if err != nil {
@@ -293,7 +293,7 @@ func (g *rig) serve(t *testing.T, cfg Config, s Serving) {
 	})
 }
 
-func (g *rig) client(t *testing.T, proto string, certs ...tls.Certificate) *http.Client {
+func (g *rig) client(t testing.TB, proto string, certs ...tls.Certificate) *http.Client {
 	tr := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: testCA.pool(), NextProtos: []string{proto}, Certificates: certs},
 		ForceAttemptHTTP2: proto == "h2", DisableCompression: true,
@@ -303,7 +303,7 @@ func (g *rig) client(t *testing.T, proto string, certs ...tls.Certificate) *http
 }
 
 // get makes a request with headers given as "Name: value", or with _ kept as it is.
-func (g *rig) do(t *testing.T, c *http.Client, method, path string, body io.Reader, headers ...string) *http.Response {
+func (g *rig) do(t testing.TB, c *http.Client, method, path string, body io.Reader, headers ...string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "https://"+g.addr+path, body)
 	if err != nil {
@@ -321,7 +321,7 @@ func (g *rig) do(t *testing.T, c *http.Client, method, path string, body io.Read
 	return res
 }
 
-func text(t *testing.T, res *http.Response) string {
+func text(t testing.TB, res *http.Response) string {
 	t.Helper()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -331,7 +331,7 @@ func text(t *testing.T, res *http.Response) string {
 }
 
 // dial is a TLS connection to the proxy, on which anything may be said.
-func (g *rig) dial(t *testing.T) *tls.Conn {
+func (g *rig) dial(t testing.TB) *tls.Conn {
 	t.Helper()
 	c, err := tls.Dial("tcp", g.addr, &tls.Config{RootCAs: testCA.pool(), NextProtos: []string{"http/1.1"}})
 	if err != nil {
@@ -343,7 +343,7 @@ func (g *rig) dial(t *testing.T) *tls.Conn {
 }
 
 // raw sends bytes and reads one answer; \n is a line's end.
-func (g *rig) raw(t *testing.T, request string) *http.Response {
+func (g *rig) raw(t testing.TB, request string) *http.Response {
 	t.Helper()
 	c := g.dial(t)
 	io.WriteString(c, strings.ReplaceAll(request, "\n", "\r\n"))
@@ -386,7 +386,7 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
-func (a *authority) issue(t *testing.T, tmpl *x509.Certificate) (cert, key []byte) {
+func (a *authority) issue(t testing.TB, tmpl *x509.Certificate) (cert, key []byte) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -411,7 +411,7 @@ func (a *authority) issue(t *testing.T, tmpl *x509.Certificate) (cert, key []byt
 }
 
 // caller is a client certificate.
-func (a *authority) caller(t *testing.T, name string, groups []string, uids ...string) tls.Certificate {
+func (a *authority) caller(t testing.TB, name string, groups []string, uids ...string) tls.Certificate {
 	t.Helper()
 	subject := pkix.Name{CommonName: name, Organization: groups}
 	for _, uid := range uids {

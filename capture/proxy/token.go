@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // protocolToken begins the WebSocket subprotocol with which a browser, which cannot set headers, sends a token.
@@ -42,7 +40,7 @@ func bearer(r *http.Request) (string, error) {
 }
 
 func isWebSocket(r *http.Request) bool {
-	return httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade") && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	return isUpgrade(r) && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 // splitProtocols gives the subprotocols but the one that holds a token, and the token.
