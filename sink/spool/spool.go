@@ -32,8 +32,12 @@ const (
 	Drop                   // count the events as dropped, and return nil
 )
 
-// ErrFull is a spool that has no room for the events.
-var ErrFull = errors.New("the spool is full")
+var (
+	// ErrFull is a spool that has no room for the events.
+	ErrFull = errors.New("the spool is full")
+	// ErrInUse is a spool that another process, or another part of this one, has open.
+	ErrInUse = errors.New("the spool is open already: give each process a folder of its own")
+)
 
 // Config is where a spool lies and what it may take. A zero field takes the default that is named beside it.
 type Config struct {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package spool
 
 import (
@@ -8,9 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// ErrInUse is a spool that another process, or another part of this one, has open.
-var ErrInUse = errors.New("the spool is open already: give each process a folder of its own")
 
 // lock takes the folder until unlock, or until the process ends.
 func lock(dir string) (unlock func(), err error) {
