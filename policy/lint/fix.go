@@ -21,14 +21,18 @@ var noEdit = edit{start: 0, end: -1}
 
 // offset gives the byte of a line and a column of the file, -1 if there is none.
 func (c *checker) offset(line, column int) int {
-	at := 0
-	for range line - 1 {
-		n := bytes.IndexByte(c.src[at:], '\n')
-		if n < 0 {
-			return -1
+	if c.starts == nil {
+		c.starts = []int{0}
+		for i, b := range c.src {
+			if b == '\n' {
+				c.starts = append(c.starts, i+1)
+			}
 		}
-		at += n + 1
 	}
+	if line < 1 || line > len(c.starts) {
+		return -1
+	}
+	at := c.starts[line-1]
 	if line == 1 && bytes.HasPrefix(c.src, []byte("\ufeff")) {
 		at += 3
 	}
@@ -109,11 +113,17 @@ func (c *checker) lines(n *yaml.Node, i int) (edit, string) {
 	return edit{start: start, end: end}, string(c.src[start:end])
 }
 
-// apply makes the edits.
-func apply(b []byte, edits []edit) []byte {
+// apply makes the edits; if two of them meet, none: they speak of one node that stands in two places.
+func apply(src []byte, edits []edit) []byte {
+	b := src
 	edits = slices.Clone(edits)
 	slices.SortStableFunc(edits, func(x, y edit) int { return y.start - x.start })
+	before := len(b)
 	for _, e := range edits {
+		if e.end > before {
+			return src
+		}
+		before = e.start
 		b = slices.Concat(b[:e.start], []byte(e.text), b[e.end:])
 	}
 	return b

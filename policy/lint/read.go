@@ -20,16 +20,17 @@ import (
 
 // checker is one check of one policy.
 type checker struct {
-	name  string
-	src   []byte
-	o     Options
-	found []Finding
+	name   string
+	src    []byte
+	starts []int // of the lines of src
+	o      Options
+	found  []Finding
 
 	top    map[string]*field
 	rules  []*rule
 	policy policy.Policy // what kube-apiserver makes of the file, as far as it can be read
 	eval   *policy.Evaluator
-	budget int // of verdicts asked for; see decide
+	asked  int // verdicts, for the question at hand; see decide
 }
 
 // field is a key of a mapping and its value, aliases followed.
@@ -69,7 +70,7 @@ func (f *Finding) refuse() *Finding { f.refused = true; return f }
 
 // fixed gives a finding its fix, if the edits could be made out in the text.
 func (f *Finding) fixed(what string, edits ...edit) {
-	if len(edits) > 0 && !slices.ContainsFunc(edits, func(e edit) bool { return e.end < e.start }) {
+	if len(edits) > 0 && !slices.ContainsFunc(edits, func(e edit) bool { return e.start < 0 || e.end < e.start }) {
 		f.Fix, f.edits = what, edits
 	}
 }
@@ -130,6 +131,11 @@ func (c *checker) parse() (*yaml.Node, bool) {
 // brokenAt asks another parser where YAML is broken: it says the column too, and the line itself where the first says that
 // of the mapping around it.
 func brokenAt(b []byte) (line, column int) {
+	defer func() {
+		if recover() != nil { // the file is broken; it must not break us for the sake of a column
+			line, column = 0, 0
+		}
+	}()
 	var syntax *goccy.SyntaxError
 	if _, err := parser.ParseBytes(b, 0, parser.AllowDuplicateMapKey()); errors.As(err, &syntax) && syntax.Token != nil && syntax.Token.Position != nil {
 		return max(syntax.Token.Position.Line, 1), max(syntax.Token.Position.Column, 1)

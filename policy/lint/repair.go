@@ -31,7 +31,7 @@ func Repair(b []byte) ([]byte, []Change, error) {
 		}
 		return fixed, changes, nil
 	}
-	n := nester{changes: changes}
+	n := nester{changes: append(changes, Change{Line: 1, What: "every line indented anew, by where its field belongs"})}
 	if err := n.read(string(out)); err != nil {
 		return nil, n.changes, fmt.Errorf("repairing the policy: %w", err)
 	}

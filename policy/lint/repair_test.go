@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/txtar"
+
 	"annals.dev/policy"
 )
 
@@ -75,6 +77,9 @@ func seeds(f *testing.F) {
 				f.Fatal(err)
 			}
 			f.Add(b)
+			for _, part := range txtar.Parse(b).Files {
+				f.Add(part.Data)
+			}
 		}
 	}
 }
