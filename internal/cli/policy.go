@@ -37,7 +37,7 @@ func newPolicy(e *env) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPolicyShow(e), newPolicySchema(e), newPolicyExplain(e), newPolicyTest(e), newPolicySimulate(e))
+	cmd.AddCommand(newPolicyShow(e), newPolicySchema(e), newPolicyExplain(e), newPolicyTest(e), newPolicySimulate(e), newPolicyLint(e.streams), newPolicyRepair(e.streams))
 	return cmd
 }
 

@@ -31,9 +31,9 @@ const maxPolicy = 4 << 20
 
 type policyLint struct {
 	*streams
-	fix, dryRun           bool
+	fix, dryRun            bool
 	output, flags, webhook string
-	options               lint.Options
+	options                lint.Options
 }
 
 func newPolicyLint(io *streams) *cobra.Command {
