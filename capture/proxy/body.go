@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -35,8 +37,20 @@ func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
 		return nil, false, err
 	}
 	obj.GetObjectKind().SetGroupVersionKind(*kind)
+	itemsNotNull(obj)
 	b, err := json.Marshal(obj)
 	return b, err == nil, err
+}
+
+// itemsNotNull has an empty list written as [], as the API server does. In protobuf empty and absent are the same.
+func itemsNotNull(obj runtime.Object) {
+	items, err := meta.GetItemsPtr(obj)
+	if err != nil {
+		return // no list
+	}
+	if v := reflect.ValueOf(items).Elem(); v.Kind() == reflect.Slice && v.IsNil() {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	}
 }
 
 // decodeStatus reads a Status.

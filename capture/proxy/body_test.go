@@ -46,6 +46,7 @@ func TestDecodeBody(t *testing.T) {
 		{"status", protobufType, protobufOf(t, &metav1.Status{Status: "Failure", Message: "no", Code: 403}, "v1", "Status"), `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"no","code":403}`, false},
 		{"delete options of a group", protobufType, protobufOf(t, &metav1.DeleteOptions{DryRun: []string{"All"}}, "apps/v1", "DeleteOptions"), `{"kind":"DeleteOptions","apiVersion":"apps/v1","dryRun":["All"]}`, false},
 		{"partial metadata", protobufType, protobufOf(t, &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, "meta.k8s.io/v1", "PartialObjectMetadata"), `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"x"}}`, false},
+		{"an empty list", protobufType, protobufOf(t, &corev1.PodList{}, "v1", "PodList"), `{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}`, false},
 		{"an unknown type", protobufType, protobufOf(t, pod, "example.com/v1", "Thing"), "", true},
 		{"no protobuf", protobufType, []byte("k8s\x00\xff\xff"), "", true},
 		{"nothing", protobufType, nil, "", true},
