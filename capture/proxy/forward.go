@@ -27,12 +27,6 @@ func (p *Proxy) forwarder() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := callOf(r)
-		as, refused := p.identity(r)
-		if refused != nil {
-			p.refuse(w, r, refused)
-			return
-		}
-		c.as = as
 		stream := isStream(r, c.info)
 		places, full := p.requests, "ordinary requests"
 		if stream {
@@ -57,6 +51,12 @@ func (p *Proxy) forwarder() http.Handler {
 			_ = control.SetReadDeadline(until)
 			_ = control.SetWriteDeadline(until)
 		}
+		as, refused := p.identity(r)
+		if refused != nil {
+			p.refuse(w, r, refused)
+			return
+		}
+		c.as = as
 		// The answer brings the audit ID, so that it survives interim answers, which clear the headers.
 		w.Header().Del(auditIDHeader)
 		reverse.ServeHTTP(w, r)
@@ -71,9 +71,14 @@ func isStream(r *http.Request, info *capture.RequestInfo) bool {
 	return isUpgrade(r) || capture.KubernetesLongRunning(r, info)
 }
 
-// isUpgrade says of a request that it asks for another protocol, as net/http/httputil does.
+// isUpgrade says of a request that it asks for one of the protocols that Kubernetes knows. No other is let through: by h2c, a
+// server on the way that took it would give the client a connection that is authenticated as the proxy.
 func isUpgrade(r *http.Request) bool {
-	return httpguts.HeaderValuesContainsToken(r.Header["Connection"], "Upgrade") && r.Header.Get("Upgrade") != ""
+	if !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "Upgrade") {
+		return false
+	}
+	protocol := r.Header.Get("Upgrade")
+	return strings.EqualFold(protocol, "websocket") || strings.EqualFold(protocol, "SPDY/3.1")
 }
 
 // buffers are what bodies are copied through.
@@ -102,6 +107,10 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	}
 	out.Trailer = nil // the upstream reads none, and what comes after the body is past all checks
 	strip(out.Header, p.cfg.Mode)
+	if !isUpgrade(pr.In) {
+		out.Header.Del("Upgrade")
+		out.Header.Del("Connection")
+	}
 	out.Header.Del("Expect") // the body is asked for when the upstream reads it
 	out.Header.Set("X-Forwarded-For", strings.Join(c.ips, ", "))
 	if len(c.ips) == 0 {

@@ -102,8 +102,11 @@ func checkIdentity(u *audit.UserInfo) error {
 		}
 		values = append(values, u.Extra[key]...)
 	}
-	for i, v := range values {
-		if i != 1 && v == "" || strings.TrimSpace(v) != v || !httpguts.ValidHeaderFieldValue(v) {
+	if slices.Contains(u.Groups, "") {
+		return fmt.Errorf("a group has no name")
+	}
+	for _, v := range values {
+		if strings.TrimSpace(v) != v || !httpguts.ValidHeaderFieldValue(v) {
 			return fmt.Errorf("the name, group or other value %.100q cannot be passed on unchanged in a header", v)
 		}
 	}

@@ -170,6 +170,8 @@ func TestImpersonateOthers(t *testing.T) {
 		{"user", true, all, []string{"Impersonate-User: bob"}, 200, &audit.UserInfo{Username: "bob", Groups: []string{"system:authenticated"}}, "users/bob"},
 		{"service account", true, all, []string{"Impersonate-User: system:serviceaccount:ns:sa"}, 200,
 			&audit.UserInfo{Username: "system:serviceaccount:ns:sa", Groups: []string{"system:serviceaccounts", "system:serviceaccounts:ns", "system:authenticated"}}, "serviceaccounts/ns/sa"},
+		{"what only looks like one", true, all, []string{"Impersonate-User: system:serviceaccount:ns:SA"}, 200,
+			&audit.UserInfo{Username: "system:serviceaccount:ns:SA", Groups: []string{"system:authenticated"}}, "users/system:serviceaccount:ns:SA"},
 		{"everything", true, all, bob, 200, &audit.UserInfo{Username: "bob", UID: "7", Groups: []string{"a", "b", "system:authenticated"}, Extra: map[string][]string{"a/b": {"x", "y"}}},
 			"users/bob groups/a groups/b authentication.k8s.io/uids/7 authentication.k8s.io/userextras/a/b/x authentication.k8s.io/userextras/a/b/y"},
 		{"user refused", true, but("users"), bob, 403, nil, "users/bob"},

@@ -15,6 +15,7 @@ import (
 
 	authentication "k8s.io/api/authentication/v1"
 	authorization "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"annals.dev/audit"
@@ -69,14 +70,14 @@ func completed(u *audit.UserInfo) *audit.UserInfo {
 	return &with
 }
 
-// serviceAccount splits the user name of a service account.
+// serviceAccount splits the user name of a service account. What only looks like one is a user's, as to the API server.
 func serviceAccount(user string) (namespace, name string, ok bool) {
 	rest, ok := strings.CutPrefix(user, "system:serviceaccount:")
 	if !ok {
 		return "", "", false
 	}
 	namespace, name, ok = strings.Cut(rest, ":")
-	return namespace, name, ok && namespace != "" && name != "" && !strings.Contains(name, ":")
+	return namespace, name, ok && len(validation.ValidateNamespaceName(namespace, false)) == 0 && len(validation.ValidateServiceAccountName(name, false)) == 0
 }
 
 // identity is as whom a request goes up: in Impersonate the caller, or whom the caller may impersonate; in Passthrough whom

@@ -167,6 +167,15 @@ func TestUpgrade(t *testing.T) {
 			t.Errorf("%d %q", res.StatusCode, body)
 		}
 	})
+	t.Run("a protocol that Kubernetes does not know", func(t *testing.T) {
+		g := newRig(t, Impersonate, nil)
+		for _, protocol := range []string{"h2c", "websocket2", "h2c, websocket", "TLS/1.2"} {
+			res := g.do(t, g.h1, "GET", "/x", nil, asJane, "Connection: Upgrade, HTTP2-Settings", "Upgrade: "+protocol, "Http2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+			if h := g.last().Header; res.StatusCode != 200 || h.Get("Upgrade") != "" || h.Get("Connection") != "" || h.Get("Http2-Settings") != "" || g.last().Proto != "HTTP/2.0" {
+				t.Errorf("%s: %d, went up as %s with %v", protocol, res.StatusCode, g.last().Proto, h)
+			}
+		}
+	})
 	t.Run("another protocol than was asked for", func(t *testing.T) {
 		g := newRig(t, Passthrough, nil)
 		g.handle("/x", func(w http.ResponseWriter, _ *http.Request) {
