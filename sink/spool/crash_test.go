@@ -310,3 +310,50 @@ func TestPowerCuts(t *testing.T) {
 		t.Error("the test tests nothing")
 	}
 }
+
+// TestEveryFault does the same work again and again, with another operation of the disk failing in another way each time.
+func TestEveryFault(t *testing.T) {
+	work := func(t *testing.T, n int, fault sim.Fault) (ops int) {
+		synctest.Test(t, func(t *testing.T) {
+			r := &life{t: t, seed: uint64(n), rng: rand.New(rand.NewPCG(7, 1)), d: sim.New(7), kept: map[string]int{}, ears: rand.New(rand.NewPCG(7, 3))}
+			r.cfg = Config{MaxBytes: 12 << 10, MaxBatchSize: 4, WhenFull: Refuse, Log: quiet}
+			if fault != sim.None {
+				r.faults = 1
+			}
+			r.alive = r.d
+			done := 0
+			if r.start(func(op sim.Op) sim.Fault {
+				if done++; op.N == n {
+					return fault
+				}
+				return sim.None
+			}) {
+				r.mood = 0
+				for i := range 12 {
+					r.step++
+					r.send([][]byte{r.event(), []byte(strings.Replace(string(r.event()), `"verb":`, poison+`","verb":`, 1))})
+					if i == 6 {
+						time.Sleep(time.Minute)
+					}
+				}
+				over, cancel := context.WithCancel(context.Background())
+				cancel()
+				next := r.d.Crash()
+				_ = r.s.Close(over)
+				r.d = next
+			} else {
+				r.d = r.d.Crash()
+			}
+			ops = done
+			r.check()
+		})
+		return ops
+	}
+	ops := work(t, -1, sim.None)
+	for _, fault := range sim.Faults() {
+		for n := range ops {
+			work(t, n, fault)
+		}
+	}
+	t.Logf("%d operations, each with %d faults", ops, len(sim.Faults()))
+}
