@@ -48,3 +48,26 @@ func TestAttributesOf(t *testing.T) {
 		})
 	}
 }
+
+func FuzzAttributesOf(f *testing.F) {
+	f.Add([]byte(`{"verb":"create","requestURI":"/api/v1/namespaces/a/pods","user":{"groups":["a",1]},"objectRef":{"resource":"pods","name":"x"}}`))
+	f.Add([]byte(`{"verb":"create","requestURI":"/apis///","objectRef":{}}`))
+	p, err := Load("testdata/rules-25.yaml", Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	e := Compile(p)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var v audit.View
+		if v.Parse(b) != nil {
+			return
+		}
+		a := AttributesOf(&v)
+		if a.ResourceRequest == (v.ObjectRef.Raw == nil) {
+			t.Errorf("%s: %+v", b, a)
+		}
+		if got, want := e.Decide(&a), naive(p, &a); got != want {
+			t.Errorf("%s: %+v, the rules say %+v", b, got, want)
+		}
+	})
+}

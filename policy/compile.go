@@ -13,11 +13,12 @@ import (
 // Each rule has a column, or one for every element of its resources, in the rules' order; a set is a bit for each column.
 // For every string that the policy mentions there is the set of columns that are content with it. A request's strings
 // give a few such sets, and the first column that lies in all of them decides: however many rules there are, the work is a
-// few look-ups, and an AND for every 64 columns.
+// few look-ups, and an AND for every 64 columns. The length of a string alone rules out most columns, so that few strings
+// are looked at: in a server they lie about in memory, and fetching them is most of the cost.
 type Evaluator struct {
 	words    int        // of a set
 	verdicts []Decision // by column
-	asks     []asks     // by column, what else it asks, once the resource or path is right
+	asks     []asks     // by column
 	none     Decision   // if no rule matches
 
 	users, userGroups, verbs, namespaces, names index
@@ -28,11 +29,13 @@ type Evaluator struct {
 	all       set
 }
 
-// asks are the things that a column does not leave to any value.
+// asks are the things that a column does not leave to any value. The path is not among them: it is always looked at.
 type asks uint8
 
 const (
-	askUser asks = 1 << iota
+	askResource asks = 1 << iota
+	askAPIGroup
+	askUser
 	askGroup
 	askVerb
 	askNamespace
@@ -119,13 +122,18 @@ func (e *Evaluator) build(columns []column) {
 		}
 		return c.element.ResourceNames
 	})
-	e.apiGroups = list(0, func(c *column) []string {
+	e.apiGroups = list(askAPIGroup, func(c *column) []string {
 		if c.element == nil || c.element.Group == "*" {
 			return nil
 		}
 		return []string{c.element.Group}
 	})
 	e.resources = newResourceIndex(e.words, columns)
+	for i, c := range columns {
+		if c.element != nil && len(c.element.Resources) > 0 {
+			e.asks[i] |= askResource
+		}
+	}
 	e.paths = newPathIndex(e.words, columns)
 	e.all = make(set, e.words)
 	for i := range columns {
@@ -135,9 +143,30 @@ func (e *Evaluator) build(columns []column) {
 
 // index is, for one string of a request, the columns that are content with each value.
 type index struct {
-	rows table[set]
-	rest set // those that are content with any value
+	rows    table[set]
+	rest    set // those that are content with any value
+	lengths byLength
 }
+
+// byLength is, by the length of a value, columns among which are those that are content with it: whoever asks for a value
+// of another length is not there.
+type byLength [64]set
+
+func newByLength(rest set) (l byLength) {
+	for i := range l {
+		l[i] = rest
+	}
+	return l
+}
+
+// add adds columns that are content with a value of this length.
+func (l *byLength) add(value string, s set) {
+	at := &l[min(len(value), len(l)-1)]
+	*at = slices.Clone(*at)
+	at.or(s)
+}
+
+func (l *byLength) of(value string) set { return l[min(len(value), len(l)-1)] }
 
 func newIndex(words int, wanted [][]string) index {
 	x := index{rest: make(set, words)}
@@ -150,8 +179,10 @@ func newIndex(words int, wanted [][]string) index {
 			rows.at(v, words).add(i)
 		}
 	}
-	for _, s := range rows {
+	x.lengths = newByLength(x.rest)
+	for v, s := range rows {
 		s.or(x.rest)
+		x.lengths.add(v, s)
 	}
 	x.rows = newTable(rows)
 	return x
@@ -180,6 +211,8 @@ type resourceIndex struct {
 	known table[resourceRow]
 	ofAny table[set] // by subresource, of a resource that is not known
 	rest  set        // content with any resource
+	plain byLength   // by the resource's length
+	below byLength   // the same with a subresource
 }
 
 // resourceRow is for one resource that the policy mentions.
@@ -228,9 +261,12 @@ func newResourceIndex(words int, columns []column) resourceIndex {
 			}
 		}
 	}
+	anyBelow := slices.Clone(rest)
 	for _, s := range ofAny {
 		s.or(rest)
+		anyBelow.or(s)
 	}
+	x := resourceIndex{ofAny: newTable(ofAny), rest: rest, plain: newByLength(rest), below: newByLength(anyBelow)}
 	rows := map[string]resourceRow{}
 	for resource, r := range known {
 		r.plain.or(rest)
@@ -238,12 +274,23 @@ func newResourceIndex(words int, columns []column) resourceIndex {
 		for sub, s := range ofAny {
 			r.subs.at(sub, words).or(s)
 		}
+		x.plain.add(resource, r.plain)
 		for _, s := range r.subs {
 			s.or(r.other)
+			x.below.add(resource, s)
 		}
 		rows[resource] = resourceRow{r.plain, newTable(r.subs), r.other}
 	}
-	return resourceIndex{newTable(rows), newTable(ofAny), rest}
+	x.known = newTable(rows)
+	return x
+}
+
+// guess has the columns that of has, and some more.
+func (x *resourceIndex) guess(resource, subresource string) set {
+	if subresource == "" {
+		return x.plain.of(resource)
+	}
+	return x.below.of(resource)
 }
 
 func (x *resourceIndex) of(resource, subresource string) set {

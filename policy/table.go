@@ -8,8 +8,11 @@ import (
 // table is a map by string that is only read: at the sizes of a policy a look-up costs a third of a Go map's, which must
 // fear that somebody chooses its keys. Here the policy's author does, and a request only asks.
 type table[V any] struct {
-	slots []slot[V] // a power of two; a quarter is used, so that a value that is not there is soon known not to be
+	slots   []slot[V] // a power of two; a quarter is used, so that a value that is not there is soon known not to be
+	lengths uint64    // a bit for each length of a key: most values that are not there are not even looked at
 }
+
+func lengthBit(s string) uint64 { return 1 << min(len(s), 63) }
 
 type slot[V any] struct {
 	key   string
@@ -21,8 +24,9 @@ func newTable[V any](from map[string]V) table[V] {
 	if len(from) == 0 {
 		return table[V]{}
 	}
-	t := table[V]{make([]slot[V], 4<<bits.Len(uint(len(from)-1)))}
+	t := table[V]{slots: make([]slot[V], 4<<bits.Len(uint(len(from)-1)))}
 	for k, v := range from {
+		t.lengths |= lengthBit(k)
 		i := t.place(k)
 		for t.slots[i].used {
 			i = (i + 1) % uint64(len(t.slots))
@@ -33,7 +37,7 @@ func newTable[V any](from map[string]V) table[V] {
 }
 
 func (t *table[V]) get(key string) (v V, ok bool) {
-	if len(t.slots) == 0 {
+	if t.lengths&lengthBit(key) == 0 {
 		return v, false
 	}
 	for i := t.place(key); ; i++ {

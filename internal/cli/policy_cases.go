@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,10 +92,13 @@ func (e *env) testCases(path, from string, reading *policyReading) (failed, tota
 		return 0, 0, err
 	}
 	var file caseFile
-	if err := yaml.UnmarshalWithOptions(b, &file, yaml.Strict()); err != nil {
+	decoder := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
+	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return 0, 0, usagef("%s: %s", path, strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
-	switch {
+	switch err := decoder.Decode(&caseFile{}); {
+	case !errors.Is(err, io.EOF):
+		return 0, 0, usagef("%s holds a second YAML document, and only the first is read", path)
 	case len(file.Cases) == 0:
 		return 0, 0, usagef("%s has no cases", path)
 	case from != "":
