@@ -20,11 +20,12 @@ const policyLintLong = `Lint says what is wrong with audit policies: where, what
 It exits with 1 if anything is a warning or worse. docs/policy-lint.md explains each finding.
 
 With --fix what is safe to mend is written back, comments and layout kept; --dry-run shows it instead.
-With --flags-from the API server's flags are judged too, and what they do to the policy.`
+With --flags-from the API server's flags are judged too, and what they do to the policy: give
+/etc/kubernetes/manifests/kube-apiserver.yaml, or whatever holds them.`
 
 const policyLintExample = `  annals policy lint audit-policy.yaml
   annals policy lint --fix --dry-run audit-policy.yaml
-  annals policy lint audit-policy.yaml --kubernetes 1.35 --flags-from kube-apiserver.yaml`
+  annals policy lint audit-policy.yaml builtin:forensics --kubernetes 1.35 -o json`
 
 // maxPolicy bounds what is read of one file: a policy is never near it.
 const maxPolicy = 4 << 20

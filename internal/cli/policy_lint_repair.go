@@ -12,8 +12,8 @@ standard error; where a change is a guess it says so. A policy in which nothing 
 
 What it cannot make a policy of, it refuses, and says where.`
 
-const policyRepairExample = `  annals policy repair copied.txt > audit-policy.yaml
-  annals policy repair - < copied.txt
+const policyRepairExample = `  annals policy repair audit-policy.yaml > repaired.yaml
+  annals policy repair - < audit-policy.yaml
   annals policy repair --write audit-policy.yaml`
 
 func newPolicyRepair(io *streams) *cobra.Command {

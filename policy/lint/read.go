@@ -42,6 +42,8 @@ type rule struct {
 	f     map[string]*field
 	elems []*elem
 	index int
+
+	broken bool // a part of it could not be read: what it would match is not known
 }
 
 type elem struct {
@@ -259,6 +261,12 @@ func (c *checker) readRule(r *rule) {
 		r.Level = audit.Level(f.val.Value)
 	}
 	c.level(r)
+	r.broken = !slices.Contains(levels, string(r.Level))
+	for _, name := range ruleFields {
+		f := r.f[name]
+		list := f != nil && name != "level" && name != "omitManagedFields"
+		r.broken = r.broken || list && f.val.Kind != yaml.SequenceNode && f.val.Tag != "!!null"
+	}
 	list := r.f["resources"]
 	if list == nil || list.val.Kind != yaml.SequenceNode {
 		return

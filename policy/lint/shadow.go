@@ -216,7 +216,8 @@ func (c *checker) shadows() {
 			by := &c.rules[d.Rule].Rule
 			same = same && by.Level == r.Level && (by.Level == audit.LevelNone || omitted(by) == omitted(&r.Rule))
 		}
-		if !proved {
+		broken := func(i int) bool { return c.rules[i].broken }
+		if !proved || slices.ContainsFunc(slices.Collect(maps.Keys(hiding)), broken) {
 			continue
 		}
 		var by []string
