@@ -24,7 +24,7 @@ const (
 	yamlPod    = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: y\n  labels: {on: 'off', n: \"1\"}\nspec:\n  containers: [] # none\n"
 	unnamedPod = `{"metadata":{"generateName":"g-"}}`
 	configMap  = `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"c","managedFields":[{"manager":"m","time":"2020-01-01T00:00:00Z"}]},"data":{"a":"` + "\u2028<x>" + `"}}`
-	options    = `{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":0,"propagationPolicy":"Foreground","dryRun":["All"]}`
+	deleteBody = `{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":0,"propagationPolicy":"Foreground","dryRun":["All"]}`
 )
 
 func protobufOf(obj runtime.Object, gv runtime.GroupVersioner) []byte {
@@ -44,7 +44,7 @@ func zipped(s string) []byte {
 }
 
 var requestBodies = [][]byte{
-	nil, []byte(plainPod), []byte(spacedPod), []byte(yamlPod), []byte(unnamedPod), []byte(configMap), []byte(options), protobufPod, {}, []byte("{"), []byte("\xff\x00"), []byte("null"), []byte(`"x"`), []byte("[]"), []byte(`{"metadata":{"name":"conflict"}}`),
+	nil, []byte(plainPod), []byte(spacedPod), []byte(yamlPod), []byte(unnamedPod), []byte(configMap), []byte(deleteBody), protobufPod, {}, []byte("{"), []byte("\xff\x00"), []byte("null"), []byte(`"x"`), []byte("[]"), []byte(`{"metadata":{"name":"conflict"}}`),
 	[]byte(`[{"op":"remove","path":"/a<b>"}]`), []byte("{} {}"), []byte("a: b"), []byte(`{"a":12345678901234567890.10,"a":1e400}`), []byte(" { \"x\" : 1 } "), zipped(plainPod), []byte(`{"kind":"Policy","apiVersion":"x/v1"}`), []byte(`{"kind":"Secret","apiVersion":"v1"}`),
 	[]byte(`{"metadata":{"managedFields":[{"manager":"m"}],"name":"x"},"spec":{}}`), []byte("{\"metadata\":{\"name\":\"\xff\"}}"), []byte(`{"metadata":null}`), []byte(`{"metadata":{"name":1}}`),
 }

@@ -314,7 +314,7 @@ func (s *side) send(t fails, c *call, h http.Handler) (a answer, id string) {
 	if c.leaves {
 		return answer{code: resp.StatusCode}, id
 	}
-	return answer{resp.StatusCode, resp.Header, resp.Trailer, b, err != nil}, id
+	return answer{resp.StatusCode, resp.Header, resp.Trailer, b, err != nil && resp.StatusCode != http.StatusSwitchingProtocols}, id
 }
 
 // patience is how long a request that hangs is waited for.

@@ -41,21 +41,15 @@ func (e *exchange) long() bool {
 
 // asJSON is a body as JSON, "" if it cannot be.
 func (e *exchange) asJSON(h http.Header, body []byte) string {
-	if h.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(bytes.NewReader(body))
-		if err != nil {
-			return ""
-		}
-		if body, err = io.ReadAll(z); err != nil {
-			return ""
+	if z, err := gzip.NewReader(bytes.NewReader(body)); err == nil && h.Get("Content-Encoding") == "gzip" {
+		if plain, err := io.ReadAll(z); err == nil {
+			body = plain
 		}
 	}
-	if strings.Contains(h.Get("Content-Type"), "yaml") {
-		b, err := yaml.YAMLToJSON(body)
-		if err != nil {
-			return ""
+	if strings.Contains(h.Get("Content-Type"), "yaml") && !json.Valid(body) {
+		if b, err := yaml.YAMLToJSON(body); err == nil {
+			return string(b)
 		}
-		body = b
 	}
 	if !json.Valid(body) {
 		return ""

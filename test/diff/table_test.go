@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
 // Differences is the list of all deliberate differences.
-var Differences = []*Difference{
+var Differences = slices.Concat(ofCapture, ofSinks)
+
+// ofCapture are those of events: of packages audit and capture.
+var ofCapture = []*Difference{
 	{
 		ID: "body-not-json",
 		Reason: "A body that is not JSON makes kube-apiserver lose the event, and a whole batch of them on the way to a webhook; " +
@@ -160,4 +164,55 @@ var Differences = []*Difference{
 			return ok && strings.Contains(of.call.url, "timeout=abc") && len(of.upstream.list) <= 1 && !of.long() && (of.answer.code == 400 || of.answer.code == 401)
 		},
 	},
+	{
+		ID:       "body-limit",
+		Reason:   "Above Config.MaxBody a body is cut, so that memory is bounded. kube-apiserver refuses such requests, and records answers of any size.",
+		explains: scene("body-limit", "whole false", "whole true"),
+	},
+	{
+		ID:       "body-of-no-resource",
+		Reason:   "What is sent to paths that are no resources is recorded: any Go server has such paths. kube-apiserver records only bodies of its own objects.",
+		explains: scene("body-of-no-resource", `{"a":1}`, ""),
+	},
+	{
+		ID: "started-with-status",
+		Reason: "ResponseStarted of an error waits for its body, because it is to hold the Status, which kube-apiserver knows before it writes it. Its time is " +
+			"that of the header.",
+		explains: scene("started-with-status", "0 events with the header", "1 events with the header"),
+	},
+	{
+		ID:       "hijack-failed",
+		Reason:   "A connection that could not be handed over has no code 101. kube-apiserver writes the code before it tries.",
+		explains: scene("hijack-failed", "501", "101"),
+	},
+	{
+		ID:       "login-without-answer",
+		Reason:   "A failed login is an event even if the handler for it answers nothing. kube-apiserver writes it with the answer's header alone.",
+		explains: scene("login-without-answer", "1 events", "0 events"),
+	},
+	{
+		ID:       "login-is-json",
+		Reason:   "Our own answer to a failed login is always JSON, and so its Status is in the event. kube-apiserver negotiates, and where that fails another message stays.",
+		explains: scene("login-is-json", "Unauthorized", "Authentication failed, no credentials provided"),
+	},
+	{
+		ID:       "peer-only",
+		Reason:   "Unless Config.SourceIPs says otherwise only the peer is recorded. kube-apiserver believes what anybody writes into X-Forwarded-For.",
+		explains: scene("peer-only", `["127.0.0.1"]`, `["8.8.8.8","127.0.0.1"]`),
+	},
+	{
+		ID:       "no-latency",
+		Reason:   "The annotations apiserver.latency.k8s.io are of layers that only kube-apiserver has.",
+		explains: scene("no-latency", "false", "true"),
+	},
+	{
+		ID:       "policy-is-recorded",
+		Reason:   "A change of the policy is an event. kube-apiserver reads its policy once, when it starts.",
+		explains: scene("policy-is-recorded", "1 events", "0 events"),
+	},
+}
+
+// scene explains what differs in one fixed case.
+func scene(field, ours, upstream string) func(*mismatch) bool {
+	return func(m *mismatch) bool { return m.field == field && m.ours == ours && m.upstream == upstream }
 }
