@@ -28,7 +28,7 @@ const policyExample = `  annals policy show
 
 func newPolicy(e *env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "policy", Short: "Audit policies: examples, explanations, tests", Long: policyLong, Example: policyExample,
+		Use: "policy", Short: "Audit policies: examples, explanations, tests, mistakes", Long: policyLong, Example: policyExample,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usagef("%q is not a command; annals policy --help lists them", args[0])
@@ -88,7 +88,8 @@ func (e *env) loadPolicy(from string, r *policyReading) (*loadedPolicy, error) {
 	}
 	p, err := policy.Parse(b, o)
 	if err != nil {
-		return nil, fmt.Errorf("%w: from file %s%s", err, from, ruleLines(err, policy.Lines(b)))
+		return nil, fmt.Errorf("%w: from file %s%s; annals policy lint shows all that is wrong with it, annals policy repair mends one that a page mangled",
+			err, from, ruleLines(err, policy.Lines(b)))
 	}
 	return &loadedPolicy{p, from, policy.Lines(b)}, nil
 }

@@ -42,7 +42,7 @@ func TestPolicyDocument(t *testing.T) {
 			ran[strings.Fields(line)[2]]++
 		}
 	}
-	for _, command := range []string{"show", "explain", "test", "simulate", "schema"} {
+	for _, command := range []string{"show", "explain", "test", "simulate", "schema", "lint", "repair"} {
 		if ran[command] == 0 {
 			t.Errorf("the document shows no annals policy %s", command)
 		}
