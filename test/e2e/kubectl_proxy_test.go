@@ -23,7 +23,7 @@ import (
 // all there is, and one as in production.
 func TestProxy(t *testing.T) {
 	c := comparison{differences: differences}
-	t.Run("everything", func(t *testing.T) { c.run(t, abs(t, "testdata/policy.yaml"), "WebSocket", "SPDY") })
+	t.Run("everything", func(t *testing.T) { c.run(t, abs(t, "testdata/all.yaml"), "WebSocket", "SPDY") })
 	t.Run("production", func(t *testing.T) { c.run(t, abs(t, "testdata/production.yaml"), "WebSocket") })
 	if !t.Failed() {
 		c.allNeeded(t)
@@ -71,7 +71,14 @@ func (c *comparison) run(t *testing.T, policy string, protocols ...string) {
 	must(t, err)
 	theirs := parseEvents(t, lines)
 	for m, events := range ours {
-		c.hold(t, pairs(m, events, through(m, events, theirs)))
+		var by []audited
+		by, theirs = through(m, events, theirs)
+		c.hold(t, pairs(m, events, by))
+	}
+	for _, e := range theirs {
+		if !straight(e) {
+			t.Errorf("an event of the API server's belongs to no proxy, and did not come straight: %v", e)
+		}
 	}
 }
 
@@ -133,6 +140,12 @@ func (c *comparison) odd(t *testing.T, as *rest.Config, ns string) {
 	}
 
 	driveOddRequests(t, as, ns)
+	nobody, wrong := rest.AnonymousClientConfig(as), rest.AnonymousClientConfig(as)
+	_, err = kube.Client(t, nobody).CoreV1().Secrets(ns).List(ctx, metav1.ListOptions{})
+	refused(t, apierrors.IsForbidden, err)
+	wrong.BearerToken = "not-a-token"
+	_, err = kube.Client(t, wrong).CoreV1().Secrets(ns).List(ctx, metav1.ListOptions{})
+	refused(t, apierrors.IsUnauthorized, err)
 
 	maps := as.Host + "/api/v1/namespaces/" + ns + "/configmaps"
 	for _, r := range []struct {
@@ -160,8 +173,9 @@ func (c *comparison) odd(t *testing.T, as *rest.Config, ns string) {
 	}
 }
 
-// through are the API server's events of requests that came by a proxy: that have an audit ID of the proxy's, or its user.
-func through(m mode, ours, theirs []audited) []audited {
+// through parts the API server's events into those of requests that came by a proxy, which have an audit ID of the proxy's or its user,
+// and the others.
+func through(m mode, ours, theirs []audited) (by, others []audited) {
 	ids := make(map[string]bool)
 	for _, e := range ours {
 		ids[e.str("auditID")] = true
@@ -170,11 +184,26 @@ func through(m mode, ours, theirs []audited) []audited {
 	if m == passthrough {
 		user = "system:serviceaccount:" + team + ":" + robot
 	}
-	var by []audited
 	for _, e := range theirs {
 		if ids[e.str("auditID")] || e.str("user", "username") == user {
 			by = append(by, e)
+		} else {
+			others = append(others, e)
 		}
 	}
-	return by
+	return by, others
+}
+
+// straight says of an event that its request did not come by a proxy: what the test, the node and the API server do themselves, and what
+// the proxy asks about a token that is nobody's.
+func straight(e audited) bool {
+	switch e.str("user", "username") {
+	case "kubernetes-admin", "system:apiserver", alice:
+		return true
+	case "system:anonymous":
+		return e.str("requestURI") == "/readyz"
+	case "":
+		return e.code() == "401" && e.str("userAgent") == "annals-proxy" && e.str("objectRef", "resource") == "selfsubjectreviews"
+	}
+	return false
 }

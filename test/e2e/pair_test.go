@@ -58,21 +58,22 @@ func (e audited) code() string {
 	return n.String()
 }
 
-func (e audited) String() string {
-	b, err := json.Marshal(e)
+func (e audited) String() string { return fmt.Sprintf("%.3000s", text(map[string]any(e))) }
+
+// text is a value as JSON.
+func text(v any) string {
+	if v == absent {
+		return "(absent)"
+	}
+	b, err := json.Marshal(v)
 	if err != nil {
 		return err.Error()
-	}
-	if len(b) > 3000 {
-		b = append(b[:3000:3000], "…"...)
 	}
 	return string(b)
 }
 
 // nothing is where one side has nothing.
 type nothing struct{}
-
-func (nothing) String() string { return "(absent)" }
 
 var absent any = nothing{}
 
@@ -219,7 +220,7 @@ func (c *comparison) hold(t *testing.T, all []*pair) {
 	}
 	for kind, ds := range unexplained {
 		d := ds[0]
-		t.Errorf("%s: %d times unexplained, once in the proxy's event %.300v and in the API server's %.300v\nproxy:  %v\nserver: %v", kind, len(ds), d.one, d.both, d.ours, d.theirs)
+		t.Errorf("%s: %d times unexplained, once in the proxy's event %.300s and in the API server's %.300s\nproxy:  %v\nserver: %v", kind, len(ds), text(d.one), text(d.both), d.ours, d.theirs)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,9 @@ func TestProxyOutage(t *testing.T) {
 	a.serve()
 	l.more(100)
 	l.end()
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)); err == nil { // where there is such a file
+		t.Logf("the proxy's memory at its highest: %s", regexp.MustCompile(`VmHWM:\s*(.*)`).FindSubmatch(status)[1])
+	}
 	p.stop()
 	p.start() // delivers what is left
 	events, lines := p.answered(l.answers())
