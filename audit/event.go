@@ -134,15 +134,11 @@ func (s Stage) Order() int {
 // MicroTime is a time that JSON has in UTC with six fraction digits, or null for the zero time.
 type MicroTime struct{ time.Time }
 
-const microLayout = "2006-01-02T15:04:05.000000Z"
-
 func (t MicroTime) appendJSON(dst []byte) []byte {
 	if t.IsZero() {
 		return append(dst, "null"...)
 	}
-	dst = append(dst, '"')
-	dst = t.UTC().AppendFormat(dst, microLayout)
-	return append(dst, '"')
+	return append(appendMicros(append(dst, '"'), t.Time), '"')
 }
 
 func (t MicroTime) MarshalJSON() ([]byte, error) { return t.appendJSON(nil), nil }

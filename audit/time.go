@@ -1,5 +1,7 @@
 package audit
 
+import "time"
+
 import "encoding/binary"
 
 // Micros reads an RFC 3339 time as microseconds since 1970. It reads what kube-apiserver writes
@@ -103,4 +105,48 @@ func daysSince1970(year, month, day uint) int64 {
 	}
 	inEra := y - era*400
 	return era*146097 + inEra*365 + inEra/4 - inEra/100 + (153*m+2)/5 + int64(day) - 1 - 719468
+}
+
+const microLayout = "2006-01-02T15:04:05.000000Z"
+
+// appendMicros appends a time as kube-apiserver writes it: in UTC, with six fraction digits. Every event has two of them, and
+// package time takes ten times as long over a layout.
+func appendMicros(dst []byte, t time.Time) []byte {
+	seconds := t.Unix()
+	days, inDay := seconds/86400, seconds%86400
+	if inDay < 0 {
+		days, inDay = days-1, inDay+86400
+	}
+	year, month, day := dateOf(days)
+	if year < 0 || year > 9999 {
+		return t.UTC().AppendFormat(dst, microLayout)
+	}
+	second, fraction := uint(inDay), uint(t.Nanosecond()/1000)
+	b := [...]byte{
+		digit(year / 1000), digit(year / 100), digit(year / 10), digit(year), '-', digit(month / 10), digit(month), '-', digit(day / 10), digit(day), 'T',
+		digit(second / 36000), digit(second / 3600 % 10), ':', digit(second / 600 % 6), digit(second / 60), ':', digit(second / 10 % 6), digit(second), '.',
+		digit(fraction / 100000), digit(fraction / 10000), digit(fraction / 1000), digit(fraction / 100), digit(fraction / 10), digit(fraction), 'Z',
+	}
+	return append(dst, b[:]...)
+}
+
+func digit[N int | uint](n N) byte { return '0' + byte(n%10) }
+
+// dateOf undoes daysSince1970.
+func dateOf(days int64) (year, month, day int) {
+	days += 719468
+	era := days / 146097
+	if days < 0 {
+		era = (days - 146096) / 146097
+	}
+	inEra := days - era*146097
+	inYear := (inEra - inEra/1460 + inEra/36524 - inEra/146096) / 365
+	inYearDay := inEra - (365*inYear + inYear/4 - inYear/100)
+	m := (5*inYearDay + 2) / 153
+	day = int(inYearDay - (153*m+2)/5 + 1)
+	year, month = int(era*400+inYear), int(m+3)
+	if month > 12 {
+		year, month = year+1, month-12
+	}
+	return year, month, day
 }

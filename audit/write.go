@@ -61,7 +61,7 @@ func (e *Event) appendMembers(dst []byte) []byte {
 		o := object(append(dst, `,"annotations":`...))
 		var keys [16]string
 		for _, key := range sorted(e.Annotations, keys[:0]) {
-			o.dst = appendString(o.member(key), e.Annotations[key])
+			o.dst = appendString(o.key(key), e.Annotations[key])
 		}
 		dst = o.end()
 	}
@@ -79,7 +79,7 @@ func (u *UserInfo) appendJSON(dst []byte) []byte {
 		extra := object(o.member("extra"))
 		var keys [16]string
 		for _, key := range sorted(u.Extra, keys[:0]) {
-			extra.dst = appendStrings(extra.member(key), u.Extra[key])
+			extra.dst = appendStrings(extra.key(key), u.Extra[key])
 		}
 		o.dst = extra.end()
 	}
@@ -144,12 +144,20 @@ type objectWriter struct {
 
 func object(dst []byte) objectWriter { return objectWriter{dst: append(dst, '{')} }
 
-func (o *objectWriter) member(key string) []byte {
+func (o *objectWriter) next() []byte {
 	if o.some {
 		o.dst = append(o.dst, ',')
 	}
 	o.some = true
-	return append(appendString(o.dst, key), ':')
+	return o.dst
+}
+
+// key begins a member with any key.
+func (o *objectWriter) key(key string) []byte { return append(appendString(o.next(), key), ':') }
+
+// member begins one whose key stands for itself.
+func (o *objectWriter) member(key string) []byte {
+	return append(append(append(o.next(), '"'), key...), `":`...)
 }
 
 func (o *objectWriter) string(key, value string) {
@@ -196,10 +204,23 @@ var mustEscape = func() (t [utf8.RuneSelf]bool) {
 	return t
 }()
 
+// plainText reports whether eight bytes stand for themselves in a string as encoding/json writes it for HTML.
+func plainText(x uint64) bool {
+	quote, backslash, and, angle := x^ones*'"', x^ones*'\\', x^ones*'&', (x&^(ones*2))^ones*'<'
+	return ((x-ones*' ')|(quote-ones)|(backslash-ones)|(and-ones)|(angle-ones)|x)&highs == 0
+}
+
 func appendString[S string | []byte](dst []byte, s S) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
+		for i+8 <= len(s) && plainText(uint64(s[i])|uint64(s[i+1])<<8|uint64(s[i+2])<<16|uint64(s[i+3])<<24|
+			uint64(s[i+4])<<32|uint64(s[i+5])<<40|uint64(s[i+6])<<48|uint64(s[i+7])<<56) {
+			i += 8
+		}
+		if i == len(s) {
+			break
+		}
 		if c := s[i]; c < utf8.RuneSelf {
 			if mustEscape[c] {
 				dst = appendEscape(append(dst, s[from:i]...), c)
