@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -107,7 +108,7 @@ func (e *env) proxy(ctx context.Context, s *proxySettings, rec *recording, held 
 	registry := prometheus.NewRegistry()
 	sinkMetrics := sink.NewMetrics()
 	cfg.Metrics, cfg.Capture = proxy.NewMetrics(registry), capture.NewMetrics()
-	registry.MustRegister(cfg.Capture, sinkMetrics)
+	registry.MustRegister(cfg.Capture, sinkMetrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := rec.build(s, held, sinkMetrics, log); err != nil {
 		return err
 	}

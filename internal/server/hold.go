@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"annals.dev/internal/source"
@@ -19,6 +20,10 @@ type Held struct {
 func Hold(ctx context.Context, dir string, log *slog.Logger, use func(context.Context, Held) error) (err error) {
 	c, err := openServed(ctx, dir, log)
 	if err != nil {
+		if conn, derr := dialSocket(dir); derr == nil {
+			conn.Close()
+			err = fmt.Errorf("%w: have events delivered to it by its webhook, as annals setup forward shows, or use another directory", err)
+		}
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
