@@ -6,6 +6,7 @@ godebug default=go1.26
 
 require (
 	annals.dev v0.0.0
+	github.com/google/go-cmp v0.7.0
 	github.com/spf13/pflag v1.0.9
 	gopkg.in/natefinch/lumberjack.v2 v2.2.1
 	k8s.io/api v0.36.3

@@ -143,6 +143,21 @@ func (unhijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, 
 func (unhijackable) CloseNotify() <-chan bool                     { return nil }
 func (unhijackable) Flush()                                       {}
 
+// TestRareRequests has requests that random ones seldom are.
+func TestRareRequests(t *testing.T) {
+	p := newPair(t)
+	metadata := &auditinternal.Policy{Rules: []auditinternal.PolicyRule{{Level: auditinternal.LevelMetadata}}}
+	all := &auditinternal.Policy{Rules: []auditinternal.PolicyRule{{Level: auditinternal.LevelRequestResponse}}}
+	for _, c := range []*call{
+		{policy: metadata, method: "DELETE", url: "/api/v1/namespaces/d/pods/x", header: header("Authorization", "Bearer jane", "Accept", "application/yaml")},
+		{policy: all, method: "GET", url: "/api/v1/namespaces/d/pods", header: header("Authorization", "Bearer jane", doHeader, "wait"), leaves: true},
+		{policy: all, method: "GET", url: "/api/v1/namespaces/d/pods?watch=1", header: header("Authorization", "Bearer jane", doHeader, "wait"), leaves: true, http2: true},
+		{policy: all, method: "PATCH", url: "/api/v1/namespaces/d/pods/x", header: header("Authorization", "Bearer jane", "Content-Type", "application/apply-patch+yaml"), body: []byte("a: b")},
+	} {
+		p.compare(t, c)
+	}
+}
+
 func TestFailedHijacking(t *testing.T) {
 	s := stage(func(w http.ResponseWriter, _ *http.Request) {
 		if _, _, err := w.(http.Hijacker).Hijack(); err != nil {

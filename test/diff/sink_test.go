@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"annals.dev/sink"
+	"annals.dev/sink/logfile"
 )
 
 // batches is the innermost sink, on both sides: it keeps the calls.
@@ -136,4 +139,30 @@ func TestTruncationTouchesNobodyElsesEvents(t *testing.T) {
 	upstreamtruncate.NewBackend(&upstreamBatches{}, upstreamtruncate.Config{MaxEventSize: 500, MaxBatchSize: 5000}, auditv1.SchemeGroupVersion).ProcessEvents(e)
 	must(sink.Truncate(&batches{}, sink.TruncateConfig{MaxEventSize: 500}).Send(context.Background(), line))
 	same(t, "truncate.others", fmt.Sprint(bytes.Equal(line, before)), fmt.Sprint(upstreamLine(e, upstreamlog.FormatJson) == theirs), nil)
+}
+
+// TestStrictTruncation has an event that is too large even without its bodies, in mode blocking-strict.
+func TestStrictTruncation(t *testing.T) {
+	e := &auditinternal.Event{Level: auditinternal.LevelMetadata, UserAgent: strings.Repeat("x", 1000)}
+	ok := upstreamtruncate.NewBackend(&upstreamBatches{}, upstreamtruncate.Config{MaxEventSize: 500, MaxBatchSize: 5000}, auditv1.SchemeGroupVersion).ProcessEvents(e)
+	err := sink.Truncate(&batches{}, sink.TruncateConfig{MaxEventSize: 500, Strict: true, Log: slog.New(slog.DiscardHandler)}).Send(context.Background(), ourLines([]*auditinternal.Event{e})...)
+	same(t, "truncate.strict", fmt.Sprint(err == nil), fmt.Sprint(ok), nil)
+}
+
+// TestRandomLegacyLogsAreTheSame goes through the log file, which has only the event's JSON to make its line of.
+func TestRandomLegacyLogsAreTheSame(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	log, err := logfile.New(logfile.Config{Path: path, Format: logfile.Legacy, Log: slog.New(slog.DiscardHandler)})
+	must(err)
+	at := 0
+	check(t, 5, func(t *rapid.T) {
+		e := drawJSONEvent(t)
+		must(log.Send(context.Background(), ourLines([]*auditinternal.Event{e})...))
+		b, err := os.ReadFile(path)
+		must(err)
+		line := string(b[at:])
+		at = len(b)
+		same(t, "log.legacy", line, upstreamLine(e, upstreamlog.FormatLegacy), written{[]*auditinternal.Event{e}})
+	})
+	must(log.Close(context.Background()))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"annals.dev/audit"
 )
 
 // ofSinks are the differences of sinks and of the flags that put them together.
@@ -41,6 +43,30 @@ var ofSinks = []*Difference{
 		ID:       "truncate-shares-nothing",
 		Reason:   "kube-apiserver's truncated event has the annotations of the whole one, so that the other log says truncated of an event that is whole. Ours are bytes, which nobody shares.",
 		explains: scene("truncate.others", "true", "false"),
+	},
+	{
+		ID:       "strict-truncation",
+		Reason:   "In mode blocking-strict a request whose event is too large even without its bodies fails, because the event is not stored. kube-apiserver says that it is.",
+		explains: scene("truncate.strict", "false", "true"),
+	},
+	{
+		ID: "legacy-of-json",
+		Reason: "A line of the legacy format is made of the event as JSON, so that a queue or a spool may stand before the log. Its time has microseconds and the server's zone, what is not UTF-8 is U+FFFD, " +
+			"and an empty list of groups is none.",
+		explains: func(m *mismatch) bool {
+			of, ok := m.of.(written)
+			if !ok || m.field != "log.legacy" {
+				return false
+			}
+			var read audit.Event
+			if read.UnmarshalJSON(ourEvent(of.events[0]).AppendJSON(nil)) != nil {
+				return false
+			}
+			if at := &read.RequestReceivedTimestamp; !at.IsZero() {
+				at.Time = at.Local()
+			}
+			return string(read.AppendLegacy(nil))+"\n" == m.ours
+		},
 	},
 	{
 		ID: "rotation-fills-files",
