@@ -1,4 +1,5 @@
-// Package e2e tests annals at the end of a real kube-apiserver's audit webhook and audit log. Start with TestComplete.
+// Package e2e tests annals at the end of a real kube-apiserver's audit webhook and audit log, and before it as a proxy. Start with
+// TestComplete and TestProxy.
 package e2e
 
 import (
