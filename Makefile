@@ -53,7 +53,7 @@ soak: ready
 bench: ready
 	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make bench CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz and normal-metadata.log.gz" >&2; exit 2; fi
 	$(GO) run ./test/bench -corpus "$(abspath $(CORPUS))" $(BENCH)
-	cd test/diff && $(GO) run ./bench -corpus "$(abspath $(CORPUS))"
+	cd test/diff && $(GO) run ./bench -corpus "$(abspath $(CORPUS)/..)"
 
 fuzz: ready
 	@for pkg in $$($(GO) list ./...); do \

@@ -1,6 +1,7 @@
 package annals_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,48 +9,41 @@ import (
 	"testing"
 )
 
-// outside is a server of somebody else's that audits itself.
+// outside is a server of somebody else's; its main is the README's.
 const outside = `package main
 
 import (
-	"context"
 	"log"
 	"net/http"
 
 	"annals.dev/capture"
 	"annals.dev/policy"
-	"annals.dev/sink"
+	_ "annals.dev/sink"
 	"annals.dev/sink/logfile"
-	"annals.dev/sink/spool"
+	_ "annals.dev/sink/spool"
 )
 
-var _ = spool.Open
-
 func main() {
-	p, err := policy.Load("policy.yaml", policy.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	to, err := logfile.New(logfile.Config{Path: "audit.log"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer to.Close(context.Background())
-	h, err := capture.New(http.DefaultServeMux, capture.Config{Policy: p, Sink: sink.Union(to)})
-	if err != nil {
-		log.Fatal(err)
-	}
-	log.Fatal(http.ListenAndServe("127.0.0.1:8080", h))
-}
+%s}
 `
 
-// TestImportable builds a module outside ours that uses the public packages, without cgo, and looks at what it drags in.
+// TestImportable builds a module outside ours that uses the public packages, without cgo, as the README shows it, and looks
+// at what it drags in.
 func TestImportable(t *testing.T) {
 	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```go\n")
+	lines, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the README has no Go code")
+	}
 	// Our own requirements are taken over as they stand, so that nothing is resolved anew and the network is not asked.
 	mod, err := os.ReadFile("go.mod")
 	if err != nil {
@@ -61,7 +55,7 @@ func TestImportable(t *testing.T) {
 	}
 	text := strings.Replace(string(mod), "module annals.dev", "module example.com/outside", 1) +
 		"\nrequire annals.dev v0.0.0\n\nreplace annals.dev => " + here + "\n"
-	for name, content := range map[string]string{"go.mod": text, "go.sum": string(sum), "main.go": outside} {
+	for name, content := range map[string]string{"go.mod": text, "go.sum": string(sum), "main.go": fmt.Sprintf(outside, lines)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
