@@ -145,7 +145,7 @@ func (n *nester) field(s *source) error {
 			return n.inPolicy(s, key)
 		}
 		if n.rule != nil && !s.dash && s.column <= n.ruleColumn {
-			n.note(true, "%s taken as rule %d's own; it could be the policy's", key, n.rules)
+			n.note(true, "%s taken as rules[%d]'s own; it could be the policy's", key, n.rules-1)
 		}
 		n.inRule(s, key)
 	case key == "group" || key == "resourceNames" || key == "resources" && n.ofEntry(s):

@@ -239,7 +239,7 @@ func (c *checker) read(root *yaml.Node) {
 		if r.at.Kind == yaml.MappingNode {
 			c.readRule(r)
 		} else {
-			c.add("L0", Error, r.at, fmt.Sprintf("rule %d is no mapping of fields: kube-apiserver does not start with it", len(c.rules)), "a level, and what it is for").refuse()
+			c.add("L0", Error, r.at, r.name()+" is no mapping of fields: kube-apiserver does not start with it", "a level, and what it is for").refuse()
 		}
 	}
 	for _, r := range c.rules {
@@ -285,7 +285,8 @@ func (c *checker) readRule(r *rule) {
 	}
 }
 
-func (r *rule) name() string { return fmt.Sprintf("rule %d", r.index+1) }
+// name is as in errors of Kubernetes: counted from 0.
+func (r *rule) name() string { return fmt.Sprintf("rules[%d]", r.index) }
 
 // key is where a field of the rule stands, or the rule itself.
 func (r *rule) key(name string) *yaml.Node {

@@ -222,7 +222,7 @@ func (c *checker) shadows() {
 		}
 		var by []string
 		for _, i := range slices.Sorted(maps.Keys(hiding)) {
-			by = append(by, fmt.Sprintf("rule %d (line %d)", i+1, c.rules[i].at.Line))
+			by = append(by, fmt.Sprintf("%s (line %d)", c.rules[i].name(), c.rules[i].at.Line))
 		}
 		f := c.add("L18", Warning, r.at, fmt.Sprintf("%s can never decide: every request that it matches is decided before it, by %s", r.name(), and(by)),
 			"to stand before them: the first rule that matches decides")
