@@ -1,7 +1,8 @@
 # make test       everything that tests, on the samples in the repository
 # make corpus     the tests that want the recorded corpus too: make corpus DIR=folder-with-corpus-and-samples
 # make soak       kill -9, power cuts and comparisons with kube-apiserver's own code, many times over
-# make bench      what it costs, in figures: make bench CORPUS=folder-with-the-recorded-logs; BENCH="-only search" for a part
+# make bench      what it costs, in figures: make bench CORPUS=folder-with-the-recorded-logs
+#                 or a part: make bench-ledger BENCH="-only search", make bench-capture BENCH="-only decide"
 # make fuzz       every parser for FUZZTIME each
 
 GO       ?= go
@@ -16,7 +17,7 @@ BENCH    ?=
 # DuckDB comes as a static library written in C++: the linker wants a compiler for both languages.
 NEED_CC = command -v gcc >/dev/null 2>&1 && command -v g++ >/dev/null 2>&1
 
-.PHONY: test deps ready corpus soak bench fuzz build
+.PHONY: test deps ready corpus soak bench bench-ledger bench-capture fuzz build
 
 build: ready
 	$(GO) build -o annals ./cmd/annals
@@ -50,10 +51,11 @@ soak: ready
 	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'TestKills?$$' ./internal/ledger ./internal/cli ./sink/spool
 	cd test/diff && ANNALS_CASES=$(CASES) $(GO) test -count=1 -timeout 6h ./...
 
-bench: ready
-	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make bench CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz and normal-metadata.log.gz" >&2; exit 2; fi
-	$(GO) run ./test/bench -corpus "$(abspath $(CORPUS))" $(BENCH)
-	cd test/diff && $(GO) run ./bench -corpus "$(abspath $(CORPUS)/..)"
+bench: bench-ledger bench-capture
+
+bench-ledger bench-capture: ready
+	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make $@ CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz, normal-metadata.log.gz and policies/" >&2; exit 2; fi
+	cd $(if $(filter %ledger,$@),test/bench,test/diff/bench) && $(GO) run . -corpus "$(abspath $(CORPUS))" $(BENCH)
 
 fuzz: ready
 	@for pkg in $$($(GO) list ./...); do \
