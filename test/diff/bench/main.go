@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ func bench() error {
 	flag.Parse()
 	if c.corpus == "" {
 		return errors.New("say where the recorded logs are: -corpus DIR, the folder that holds corpus/")
+	}
+	if filepath.Base(filepath.Clean(c.corpus)) == "corpus" { // make bench names the folder within
+		c.corpus = filepath.Dir(filepath.Clean(c.corpus))
 	}
 	c.only = strings.Split(*only, ",")
 	for _, p := range c.only {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -92,8 +93,34 @@ func record(c *config, t *table) error {
 		if err := file.Close(); err != nil {
 			return err
 		}
-		report(t, "log file, "+string(level), costs, float64(len(all))/(float64(ours.n.Load())/float64(c.rounds+1)))
+		perEvent := float64(len(all)) / (float64(ours.n.Load()) / float64(c.rounds+1))
+		report(t, "log file, mode blocking, "+string(level), costs, perEvent)
+		if err := recordBatches(c, t, level, dir, all, perEvent); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// recordBatches has a queue before the log file.
+func recordBatches(c *config, t *table, level audit.Level, dir string, all []*replay, perEvent float64) error {
+	costs, err := alternate(c.rounds, driven(http.HandlerFunc(endpoint), all, nil),
+		func() (int, error) {
+			log, err := logfile.New(logfile.Config{Path: filepath.Join(dir, "ours.log"), MaxSize: 100 << 20, MaxBackups: 1})
+			if err != nil {
+				return 0, err
+			}
+			return oursByQueue(level, log, 1, all)
+		},
+		func() (int, error) {
+			file := &lumberjack.Logger{Filename: filepath.Join(dir, "upstream.log"), MaxSize: 100, MaxBackups: 1}
+			n, err := upstreamByQueue(auditinternal.Level(level), upstreamlog.NewBackend(file, upstreamlog.FormatJson, auditv1.SchemeGroupVersion), false, all)
+			return n, errors.Join(err, file.Close())
+		})
+	if err != nil {
+		return err
+	}
+	report(t, "log file, mode batch, "+string(level), costs, perEvent)
 	return nil
 }
 

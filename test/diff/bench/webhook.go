@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	auditinternal "k8s.io/apiserver/pkg/apis/audit"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+	upstreamaudit "k8s.io/apiserver/pkg/audit"
 	upstreambuffered "k8s.io/apiserver/plugin/pkg/audit/buffered"
 	upstreamwebhook "k8s.io/apiserver/plugin/pkg/audit/webhook"
 
@@ -101,12 +102,16 @@ func webhooks(c *config, t *table) (err error) {
 const batch, queue = 400, 100_000
 
 func oursByWebhook(level audit.Level, file string, all []*replay) (int, error) {
-	metrics := sink.NewMetrics()
-	w, err := webhook.New(webhook.Config{Kubeconfig: file, Metrics: metrics})
+	w, err := webhook.New(webhook.Config{Kubeconfig: file})
 	if err != nil {
 		return 0, err
 	}
-	s := &counting{Sink: sink.Batch(w, sink.BatchConfig{BufferSize: queue, BufferBytes: 1 << 30, MaxBatchSize: batch, MaxBatchWait: 30 * time.Second, MaxInFlight: 8, Metrics: metrics})}
+	return oursByQueue(level, w, 8, all)
+}
+
+// oursByQueue makes the requests and waits until all events have gone through a queue.
+func oursByQueue(level audit.Level, within sink.Sink, inFlight int, all []*replay) (int, error) {
+	s := &counting{Sink: sink.Batch(within, sink.BatchConfig{BufferSize: queue, BufferBytes: 1 << 30, MaxBatchSize: batch, MaxBatchWait: 30 * time.Second, MaxInFlight: inFlight})}
 	h, err := ourHandler(level, s)
 	if err != nil {
 		return 0, err
@@ -120,7 +125,11 @@ func upstreamByWebhook(level auditinternal.Level, file string, all []*replay) (i
 	if err != nil {
 		return 0, err
 	}
-	b := upstreambuffered.NewBackend(w, upstreambuffered.BatchConfig{BufferSize: queue, MaxBatchSize: batch, MaxBatchWait: 30 * time.Second, AsyncDelegate: true})
+	return upstreamByQueue(level, w, true, all)
+}
+
+func upstreamByQueue(level auditinternal.Level, within upstreamaudit.Backend, async bool, all []*replay) (int, error) {
+	b := upstreambuffered.NewBackend(within, upstreambuffered.BatchConfig{BufferSize: queue, MaxBatchSize: batch, MaxBatchWait: 30 * time.Second, AsyncDelegate: async})
 	stop := make(chan struct{})
 	if err := b.Run(stop); err != nil {
 		return 0, err
