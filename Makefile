@@ -50,6 +50,7 @@ soak: ready
 	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger ./sink/spool
 	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'TestKills?$$' ./internal/ledger ./internal/cli ./sink/spool
 	cd test/diff && ANNALS_CASES=$(CASES) $(GO) test -count=1 -timeout 6h ./...
+	cd test/e2e && ANNALS_OUTAGE=2m $(GO) test -count=1 -timeout 30m -v -run TestProxyOutage .
 
 bench: bench-ledger bench-capture
 
