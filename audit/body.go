@@ -6,16 +6,21 @@ import (
 	"math/bits"
 )
 
-// appendBody appends a body as encoding/json does: without white space between tokens, and with what HTML could mistake
-// escaped; tokens stay as they are. Bytes that are not JSON become a string.
+// appendBody is appendValid, but bytes that are not JSON become a string.
+func appendBody(dst []byte, s Span) []byte {
+	if !s.Valid() {
+		return appendString(dst, []byte(s))
+	}
+	return appendValid(dst, s)
+}
+
+// appendValid appends a body as encoding/json does: without white space between tokens, and with what HTML could mistake
+// escaped; tokens stay as they are.
 //
 // Most of a body is copied as it is. It is read for the few bytes that may not be, eight at a time; which of them stand inside
 // a string the bytes themselves say, but for a space, where those beside it may.
-func appendBody(dst []byte, s Span) []byte {
+func appendValid(dst []byte, s Span) []byte {
 	p := space(s, 0)
-	if end := skipValue(s, p, 1); end < 0 || space(s, end) < len(s) {
-		return appendString(dst, []byte(s))
-	}
 	from := p          // of what is still to be copied
 	open, shut := p, p // the last string that was looked for: its quote, and behind its end
 	for p = plainUntil(s, p); p < len(s); p = plainUntil(s, p) {
@@ -24,14 +29,14 @@ func appendBody(dst []byte, s Span) []byte {
 			dst = appendEscape(append(dst, s[from:p]...), c)
 			from = p + 1
 		case 0xe2:
-			if s[p+1] == 0x80 && s[p+2]&^1 == 0xa8 { // U+2028 and U+2029
+			if p+2 < len(s) && s[p+1] == 0x80 && s[p+2]&^1 == 0xa8 { // U+2028 and U+2029
 				dst = append(append(dst, s[from:p]...), `\u202`...)
 				dst = append(dst, '8'+s[p+2]&1)
 				from = p + 3
 				p += 2
 			}
 		default:
-			if p+1 < len(s) && !beside[s[p-1]] && !beside[s[p+1]] {
+			if p > 0 && p+1 < len(s) && !beside[s[p-1]] && !beside[s[p+1]] {
 				break
 			}
 			for shut <= p { // a string that ends behind the space, or begins there, is the one to know
@@ -41,7 +46,9 @@ func appendBody(dst []byte, s Span) []byte {
 					break
 				}
 				open = shut + quote
-				shut = skipString(s, open+1)
+				if shut = skipString(s, open+1); shut < 0 {
+					shut = len(s)
+				}
 			}
 			if p > open {
 				break

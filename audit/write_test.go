@@ -76,6 +76,7 @@ func TestBodiesAreWrittenAsEncodingJSONDoes(t *testing.T) {
 func FuzzBody(f *testing.F) {
 	f.Add([]byte(`{"a" : "b c, d" , "<": [ 1, 2 ]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		appendValid(nil, body) // whatever it is, nothing panics
 		if json.Valid(body) {
 			checkBody(t, body)
 		}
@@ -89,8 +90,10 @@ func checkBody(t *testing.T, body []byte) {
 		t.Fatalf("%q: %v", body, err)
 	}
 	json.HTMLEscape(&want, compact.Bytes())
-	if got := appendBody([]byte("x"), body); string(got[1:]) != want.String() || got[0] != 'x' {
-		t.Fatalf("%q\nis written as %q\n       want %q", body, got[1:], want.Bytes())
+	for _, append := range []func([]byte, Span) []byte{appendBody, appendValid} {
+		if got := append([]byte("x"), body); string(got[1:]) != want.String() || got[0] != 'x' {
+			t.Fatalf("%q\nis written as %q\n       want %q", body, got[1:], want.Bytes())
+		}
 	}
 }
 
