@@ -312,8 +312,8 @@ func TestReadFrom(t *testing.T) {
 		name, contentType, body string
 		byKernel                int
 	}{
-		{"text", "text/plain", strings.Repeat("x", 10000), 10000},
-		{"json", "application/json", `{"kind":"Pod"` + strings.Repeat("x", 99987), 100000 - 32<<10},
+		{"text", "text/plain", strings.Repeat("x", 10000), 10000 - 512},
+		{"json", "application/json", `{"kind":"Pod"` + strings.Repeat("x", 99987), 100000 - 512},
 		{"status", "application/json", notFound, 0},
 	} {
 		w := &readerFrom{ResponseRecorder: httptest.NewRecorder()}

@@ -97,18 +97,22 @@ func (x *exchange) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffered, err
 }
 
-const chunkSize = 32 << 10
+const (
+	chunkSize = 32 << 10
+	// firstSize is what is read first: enough to see whether anybody needs to look at more. net/http reads as much.
+	firstSize = 512
+)
 
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-// readFrom lets the kernel copy what nobody here looks at.
+// readFrom lets the kernel copy what nobody here looks at. The answer begins with the first byte, as net/http has it: when src
+// fails before, the handler may yet say so with another code.
 func (x *exchange) readFrom(src io.Reader) (n int64, err error) {
-	x.answer(http.StatusOK)
 	if !x.passing.Load() {
 		chunk := chunks.Get().(*[chunkSize]byte)
 		defer chunks.Put(chunk)
-		for !x.passing.Load() {
-			read, readErr := src.Read(chunk[:])
+		for size := firstSize; !x.passing.Load(); size = chunkSize {
+			read, readErr := src.Read(chunk[:size])
 			if read > 0 {
 				written, err := x.Write(chunk[:read])
 				if n += int64(written); err != nil {
