@@ -12,15 +12,17 @@ import (
 	"time"
 
 	"annals.dev/audit"
+	"annals.dev/sink"
 )
 
 // Handler audits the handler inside it.
 type Handler struct {
-	next   http.Handler
-	cfg    Config
-	custom bool // Config.Body was given, and may know any type
-	policy atomic.Pointer[active]
-	change sync.Mutex // held while the policy is changed, and the change recorded
+	next    http.Handler
+	cfg     Config
+	custom  bool          // Config.Body was given, and may know any type
+	trouble sink.Reporter // of what goes wrong with requests, which may be with each of them
+	policy  atomic.Pointer[active]
+	change  sync.Mutex // held while the policy is changed, and the change recorded
 }
 
 // New puts a Handler around next.
@@ -55,7 +57,7 @@ func New(next http.Handler, cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
-	h := &Handler{next: next, cfg: cfg, custom: custom}
+	h := &Handler{next: next, cfg: cfg, custom: custom, trouble: sink.Reporter{Plugin: "capture", Log: cfg.Log}}
 	h.policy.Store(a)
 	cfg.Metrics.inForce(a.hash)
 	return h, nil

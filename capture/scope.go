@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -121,14 +122,14 @@ func (s *scope) annotate(key, value string) {
 	if s.closed {
 		if s.x != nil {
 			s.x.h.cfg.Metrics.lost("late")
-			s.x.h.cfg.Log.Warn("audit annotation came after the request's last event", "auditID", s.id, "key", key)
+			s.x.h.trouble.Problem("late annotation", fmt.Errorf("%.100q came after the request's last event", key))
 		}
 		return
 	}
 	if old, ok := s.annotations[key]; ok {
 		if old != value && s.x != nil {
 			s.x.h.cfg.Metrics.lost("conflict")
-			s.x.h.cfg.Log.Warn("audit annotation has another value already", "auditID", s.id, "key", key)
+			s.x.h.trouble.Problem("conflicting annotation", fmt.Errorf("%.100q has another value already", key))
 		}
 		return
 	}

@@ -55,7 +55,7 @@ func (r *Reporter) Lost(cause string, n int, err error) {
 func (r *Reporter) Problem(problem string, err error) {
 	r.Metrics.Problem(r.Plugin, problem)
 	if sum := r.due(problem, 1); sum > 0 {
-		r.logger().Warn("an audit sink has a problem", "plugin", r.Plugin, "problem", problem, "times", sum, "error", err)
+		r.logger().Warn("auditing has a problem", "plugin", r.Plugin, "problem", problem, "times", sum, "error", err)
 	}
 }
 
