@@ -36,10 +36,7 @@ func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
 		if audit.Span(body).Valid() {
 			return body, true, nil // JSON is YAML too, and stays as it was sent
 		}
-		if err := checkAliases(body); err != nil {
-			return nil, false, err
-		}
-		b, err := yaml.YAMLToJSON(body)
+		b, err := yamlToJSON(body)
 		return b, err == nil, err
 	case cborBody:
 		b, err := cborToJSON(body)
@@ -48,6 +45,19 @@ func DecodeBody(contentType string, body []byte) ([]byte, bool, error) {
 		return nil, false, errProtobuf
 	}
 	return nil, false, nil
+}
+
+// yamlSlots bounds the memory that bodies take: a YAML document takes some hundred times its length while it is read, and many
+// clients may send one at the same moment.
+var yamlSlots = make(chan struct{}, 2)
+
+func yamlToJSON(body []byte) ([]byte, error) {
+	yamlSlots <- struct{}{}
+	defer func() { <-yamlSlots }()
+	if err := checkAliases(body); err != nil {
+		return nil, err
+	}
+	return yaml.YAMLToJSON(body)
 }
 
 // maxExpansion is how many times as long a YAML document may become by its aliases. Without a limit, a few bytes each name
