@@ -82,6 +82,7 @@ func (x *exchange) watchRequestBody() {
 	if !x.level.AtLeast(audit.LevelRequest) && !x.namedByBody() {
 		return
 	}
+	x.requestForm, x.requestLength = formOf(x.r.Header), x.r.ContentLength
 	x.body = requestBody{x.r.Body, x}
 	x.r.Body = &x.body
 }
@@ -106,13 +107,13 @@ func (x *exchange) settle() {
 }
 
 func (x *exchange) settleRequest() {
-	f, body := formOf(x.r.Header), x.request.bytes()
+	f, body := x.requestForm, x.request.bytes()
 	recorded := x.level.AtLeast(audit.LevelRequest)
 	if !recorded && f.encoding == "" && kindOf(f.contentType) == jsonBody && x.request.total == int64(len(body)) {
 		nameObject(&x.objectRef, body) // as far as it is JSON, which nobody needs to know
 		return
 	}
-	c := x.read(f, &x.request, x.requestEnded, x.r.ContentLength)
+	c := x.read(f, &x.request, x.requestEnded, x.requestLength)
 	if c.value == nil || c.note != "" {
 		c = x.insist(f, c)
 	}
@@ -214,7 +215,12 @@ func (h *Handler) decode(contentType string, body []byte) (value []byte, ok bool
 			h.cfg.Log.Error("decoder of audited bodies panicked", "contentType", contentType, "panic", thrown)
 		}
 	}()
-	return h.cfg.Body(contentType, body)
+	value, ok, err = h.cfg.Body(contentType, body)
+	// DecodeBody has read what it gives back as it was. All else is looked at, since nobody does after this.
+	if as := len(value) > 0 && len(body) > 0 && &value[0] == &body[0]; ok && err == nil && (h.custom || !as) && !audit.Span(value).Valid() {
+		return nil, false, errNotJSON
+	}
+	return value, ok, err
 }
 
 // unread is a body that could not be made JSON: text is kept as a JSON string.
@@ -287,7 +293,12 @@ const (
 	whole
 )
 
-const maxStatus = 64 << 10
+const (
+	maxStatus = 64 << 10
+	// maxUndecided is how much may come before it shows that an answer is a Status: white space may go on for ever, and is read
+	// anew with each piece.
+	maxUndecided = 4 << 10
+)
 
 // copyAnswer keeps what it should of b. The caller holds scope.mu.
 func (x *exchange) copyAnswer(b []byte) {
@@ -306,6 +317,9 @@ func (x *exchange) copyAnswer(b []byte) {
 		}
 		if x.keep != nothing && x.response.total == 0 {
 			x.response.add(b, x.h.cfg.MaxBody)
+		}
+		if x.keep == ifStatus && x.response.total > maxUndecided {
+			x.keep = nothing
 		}
 	case small:
 		if x.response.add(b, maxStatus); x.response.total > maxStatus {

@@ -39,6 +39,8 @@ type exchange struct {
 	passing  atomic.Bool // the answer was begun, and what follows of it is not looked at; not guarded
 
 	body              requestBody
+	requestForm       form // as it came: the handler within may change the header that it was given
+	requestLength     int64
 	requestEnded      bool
 	request, response kept
 	answerForm        form // as it was when the answer began
@@ -117,7 +119,7 @@ func (x *exchange) encode(stage audit.Stage, at time.Time) *encoding {
 		out.bytes = x.minimal().AppendJSON(out.bytes[:0])
 	} else {
 		x.event.Annotations = x.scope.annotations
-		out.bytes = x.event.AppendJSON(out.bytes[:0])
+		out.bytes = x.event.AppendValidJSON(out.bytes[:0])
 	}
 	return out
 }
@@ -131,7 +133,7 @@ func (x *exchange) send(out *encoding) error {
 	err := x.h.cfg.Sink.Send(background, out.list[:]...)
 	if err != nil {
 		x.h.cfg.Metrics.unstored(out.stage)
-		x.h.cfg.Log.Error("audit event was not stored", "auditID", x.scope.id, "stage", string(out.stage), "err", err)
+		x.h.trouble.Problem("unstored "+string(out.stage), err)
 	}
 	if cap(out.bytes) <= maxPooled {
 		encodings.Put(out)
