@@ -73,3 +73,16 @@ func (a *Attributes) asRequested(path string) {
 		a.Name = at[1]
 	}
 }
+
+// ImpliedGroups are the groups that Kubernetes itself gives to a user of that name, whoever authenticated him.
+func ImpliedGroups(user string) []string {
+	if user == "system:anonymous" {
+		return []string{"system:unauthenticated"}
+	}
+	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+		if namespace, name, ok := strings.Cut(account, ":"); ok && namespace != "" && name != "" {
+			return []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"}
+		}
+	}
+	return []string{"system:authenticated"}
+}

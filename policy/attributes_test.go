@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,4 +71,19 @@ func FuzzAttributesOf(f *testing.F) {
 			t.Errorf("%s: %+v, the rules say %+v", b, got, want)
 		}
 	})
+}
+
+func TestImpliedGroups(t *testing.T) {
+	for user, want := range map[string]string{
+		"jane":                            "system:authenticated",
+		"":                                "system:authenticated",
+		"system:anonymous":                "system:unauthenticated",
+		"system:serviceaccount:ci:runner": "system:serviceaccounts system:serviceaccounts:ci system:authenticated",
+		"system:serviceaccount:ci":        "system:authenticated",
+		"system:serviceaccount::x":        "system:authenticated",
+	} {
+		if got := strings.Join(ImpliedGroups(user), " "); got != want {
+			t.Errorf("%q: %s, want %s", user, got, want)
+		}
+	}
 }

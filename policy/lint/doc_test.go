@@ -38,14 +38,14 @@ annals policy lint audit-policy.yaml --kubernetes 1.35 --flags-from /etc/kuberne
 annals policy repair copied.txt > audit-policy.yaml
 ` + "```" + `
 
-It ends with 1 if it finds a warning or an error, with 0 otherwise. ` + "`-o json`" + ` gives a list of findings: ` + "`id`, `severity`, `file`, `line`, `column`, `today`, `meant`, `fix`" + `.
+It ends with 1 if it finds a warning or an error, with 0 otherwise. Rules are counted as Kubernetes' own errors count them: ` + "`rules[0]`" + ` is the first. ` + "`-o json`" + ` gives a list of findings: ` + "`id`, `severity`, `file`, `line`, `column`, `today`, `meant`, `fix`" + `.
 
 An **error** is a policy that kube-apiserver refuses, a part of it that it drops, or a credential in the log. A **warning** is
 something that does not do what it says: a rule that never matches, evidence that is lost. An **info** is worth knowing,
 mostly for what it costs.
 
 ` + "`--fix`" + ` writes what is safe: nothing that is not broken changes, comments and layout stay, and a fix that would bring
-another warning about is not made. Many findings have no safe fix, as only you know what you meant.
+another warning about, or make a rule of level None silence what is recorded today, is not made. Many findings have no safe fix, as only you know what you meant.
 
 ` + "`repair`" + ` is for policies that were mangled in copying: curly quotes, dashes, lost indentation, lost keys. Each change is
 listed, and a guess is called one. Indentation is used only where the fields do not tell: which field stands where is known.

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"annals.dev/audit"
 	"annals.dev/policy"
 )
 
@@ -129,8 +130,9 @@ func apply(src []byte, edits []edit) []byte {
 	return b
 }
 
-// Fix makes the safe fixes, one after the other, and gives those that it made. It touches nothing else: comments and layout
-// stay. A fix that would bring a new warning or error about, or a policy that kube-apiserver refuses, is not made.
+// Fix makes the safe fixes, one after the other, and gives those that it made, at the places that they had in b. It touches
+// nothing else: comments and layout stay. A fix that would bring a new warning or error about, or a policy that
+// kube-apiserver refuses, or that would silence what is recorded, is not made.
 func Fix(name string, b []byte, o Options) ([]byte, []Finding) {
 	return fix(name, b, o, func(*Finding) bool { return true })
 }
@@ -138,23 +140,60 @@ func Fix(name string, b []byte, o Options) ([]byte, []Finding) {
 func fix(name string, b []byte, o Options, want func(*Finding) bool) ([]byte, []Finding) {
 	var done []Finding
 	refused := map[string]bool{}
-	found := Check(name, b, o)
+	c := checked(name, b, o)
+	first := slices.Clone(c.found)
 	for range 1000 {
-		i := slices.IndexFunc(found, func(f Finding) bool { return len(f.edits) > 0 && !refused[f.ID+f.Today] && want(&f) })
+		i := slices.IndexFunc(c.found, func(f Finding) bool { return len(f.edits) > 0 && !refused[f.ID+f.Today] && want(&f) })
 		if i < 0 {
 			break
 		}
-		f := found[i]
-		next := apply(b, f.edits)
-		after := Check(name, next, o)
-		if worse(f, found, after) || !loads(next, o) && loads(b, o) {
+		f := c.found[i]
+		next, safe := c.tried(&f)
+		if !safe {
 			refused[f.ID+f.Today] = true
 			continue
 		}
+		for j, g := range first { // the fixes before this one may have moved it
+			if g.ID == f.ID && g.Today == f.Today {
+				f.Line, f.Column = g.Line, g.Column
+				first = slices.Delete(first, j, j+1)
+				break
+			}
+		}
 		done = append(done, f)
-		b, found = next, after
+		c = next
 	}
-	return b, done
+	return c.src, done
+}
+
+// tried makes a fix, and says whether it is safe.
+func (c *checker) tried(f *Finding) (*checker, bool) {
+	next := checked(c.name, apply(c.src, f.edits), c.o)
+	return next, !worse(*f, c.found, next.found) && (loads(next.src, c.o) || !loads(c.src, c.o)) && (f.Severity == Error || !next.silences(c))
+}
+
+// silences reports whether a rule of level None takes what was recorded before. Whoever wrote the rule may have meant that;
+// but evidence ends only by somebody's own hand.
+func (c *checker) silences(before *checker) bool {
+	if c.eval == nil || before.eval == nil {
+		return false
+	}
+	for _, r := range c.rules {
+		c.asked = 0
+		for a := range requests(&r.Rule, nil) {
+			if r.Level != audit.LevelNone {
+				break
+			}
+			d, ok := c.decide(a)
+			if !ok {
+				return true // too many to know
+			}
+			if d.Rule == r.index && before.eval.Decide(a).Level != audit.LevelNone {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func loads(b []byte, o Options) bool {

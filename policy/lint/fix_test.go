@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -9,6 +10,9 @@ import (
 func TestFixRefuses(t *testing.T) {
 	for what, rules := range map[string]string{
 		"credentials would be recorded":      "- level: RequestResponse\n  verbs: [\"*\"]\n- level: Metadata\n",
+		"what nodes do would be silenced":    "- level: None\n  users: [\"system:node:*\"]\n- level: Metadata\n",
+		"a resource would be silenced":       "- level: None\n  resources: [{group: apps, resources: [deployment]}]\n- level: Metadata\n",
+		"post may be create, or a URL's":     "- level: Metadata\n  verbs: [POST]\n- level: Metadata\n",
 		"everything would be silenced":       "- level: None\n  verbs: [\"*\"]\n- level: Metadata\n",
 		"which of the two is meant":          "- level: Metadata\n  users: [jane]\n  users: [joe]\n- level: Metadata\n",
 		"moved out of which entry":           "- level: None\n  resources:\n  - group: apps\n    verbs: [get]\n  - group: batch\n- level: Metadata\n",
@@ -28,6 +32,24 @@ func TestFixRefuses(t *testing.T) {
 		if string(out) != in || len(done) > 0 {
 			t.Errorf("%s, and yet:\n%s", what, out)
 		}
+		for _, f := range Check("p", []byte(in), Options{}) {
+			if f.Fix != "" {
+				t.Errorf("%s, and yet a fix is promised: %s", what, f.Fix)
+			}
+		}
+	}
+}
+
+// A fix is told with the place that it has in the file as it was, also if one before it took lines out.
+func TestFixPlaces(t *testing.T) {
+	const in = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  verbs: [\"*\"]\n  users: [\"system:node:*\"]\n- level: Metadata\n"
+	got := ""
+	_, done := Fix("p", []byte(in), Options{})
+	for _, f := range done {
+		got += fmt.Sprintf("%s %d:%d ", f.ID, f.Line, f.Column)
+	}
+	if want := "L6 5:11 L7 6:11 "; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -35,6 +35,12 @@ func (c *checker) failedLogins() {
 	}
 }
 
+// managed reports whether the request may be for an object that has managedFields: one that is kept.
+func managed(a *policy.Attributes) bool {
+	b := lookup(a.APIGroup, a.Resource)
+	return a.ResourceRequest && !slices.Contains(connects, a.Resource+"/"+a.Subresource) && (b == nil || strings.Contains(b.verbs, "g"))
+}
+
 // managedFields finds the first rule that records objects with their managedFields.
 func (c *checker) managedFields() {
 	if c.o.Kubernetes > 0 && c.o.Kubernetes < 23 {
@@ -49,7 +55,7 @@ func (c *checker) managedFields() {
 			if !ok {
 				return
 			}
-			if d.Rule == r.index && !d.OmitManagedFields && a.ResourceRequest && !slices.Contains(connects, a.Resource+"/"+a.Subresource) {
+			if d.Rule == r.index && !d.OmitManagedFields && managed(a) {
 				c.add("L37", Info, r.key("level"), r.name()+" records objects with their managedFields, which often are half of them and say nothing that the log does not", "omitManagedFields: true, for the policy")
 				return
 			}
@@ -82,7 +88,7 @@ func (c *checker) noise() {
 		}
 	}
 	if len(what) > 0 {
-		c.add("L38", Info, c.rules[first].at, fmt.Sprintf("the cluster's own routine is recorded: %s. It is most of what an idle cluster says", strings.Join(what, ", ")),
+		c.add("L38", Info, c.rules[first].at, fmt.Sprintf("the cluster's own routine is recorded: %s. It fills the log and says little", strings.Join(what, ", ")),
 			"rules of level None for it, before this one")
 	}
 }

@@ -60,14 +60,27 @@ type Options struct {
 	EventRate  float64 // events a second that the flags must bear; 0 is 200, a small cluster's
 }
 
-// Check gives what is wrong with a policy, in the order of its lines. name is what the findings call the file.
+// Check gives what is wrong with a policy, in the order of its lines. name is what the findings call the file. A finding says
+// how it would be fixed only if Fix would do so.
 func Check(name string, policy []byte, o Options) []Finding {
+	c := checked(name, policy, o)
+	for i := range c.found {
+		if f := &c.found[i]; len(f.edits) > 0 {
+			if _, safe := c.tried(f); !safe {
+				f.Fix, f.edits = "", nil
+			}
+		}
+	}
+	return c.found
+}
+
+func checked(name string, policy []byte, o Options) *checker {
 	c := &checker{name: name, src: policy, o: o}
 	c.check()
 	slices.SortStableFunc(c.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), byNumber(a.ID, b.ID))
 	})
-	return c.found
+	return c
 }
 
 func byNumber(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }

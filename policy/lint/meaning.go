@@ -31,6 +31,7 @@ func (c *checker) meaning() {
 		c.events(r)
 		c.impersonation(r)
 	}
+	c.shells()
 }
 
 // connects are subresources through which bytes flow, of which no event holds a body.
@@ -190,6 +191,20 @@ func (c *checker) execution(r *rule) {
 	case lost:
 		c.add("L11", Warning, pods, r.name()+" records pods, but pods does not match pods/exec: shells in them are not recorded at all", "pods/exec, pods/attach and pods/portforward beside pods, or a rule of their own")
 	}
+}
+
+// shells finds a rule that drops reads, and by that the shells which a GET opens, while those by POST are recorded.
+func (c *checker) shells() {
+	a := policy.Attributes{User: authenticated(unnamed), Verb: "create", ResourceRequest: true, Resource: "pods", Subresource: "exec", Namespace: unnamed, Name: unnamed}
+	post, _ := c.decide(&a)
+	a.Verb = "get"
+	get, _ := c.decide(&a)
+	if post.Level == audit.LevelNone || get.Level != audit.LevelNone || get.Rule < 0 || slices.ContainsFunc(c.found, func(f Finding) bool { return f.ID == "L24" }) {
+		return
+	}
+	r := c.rules[get.Rule]
+	c.add("L24", Warning, r.key("verbs"), fmt.Sprintf("%s drops shells: kubectl since 1.30 opens exec, attach and port-forward by WebSocket, which is a get; only those by create are recorded", r.name()),
+		"a rule before it, of level Metadata, for pods/exec, pods/attach and pods/portforward")
 }
 
 // among are those of the verbs that the rule is for.

@@ -18,8 +18,8 @@ import (
 //
 //   - Where a rule names values (users, groups, verbs, namespaces, resources, names, paths), one request for each.
 //   - Where it does not, a value that no rule names: fewer rules match it than any other. A prefix is continued so.
-//   - Of a user's groups only one counts, beside system:authenticated, which Kubernetes gives to every authenticated user
-//     but the anonymous; fewer groups match fewer rules. A rule that asks for no user is tried with nobody, as when
+//   - Of a user's groups only one counts, beside those that Kubernetes gives itself: system:authenticated, and to service
+//     accounts theirs; fewer groups match fewer rules. A rule that asks for no user is tried with nobody, as when
 //     authentication failed.
 //   - Verbs of requests for resources are few: all of them.
 
@@ -36,7 +36,7 @@ type target struct {
 }
 
 func authenticated(name string, groups ...string) *audit.UserInfo {
-	return &audit.UserInfo{Username: name, Groups: append(groups, "system:authenticated")}
+	return &audit.UserInfo{Username: name, Groups: append(groups, policy.ImpliedGroups(name)...)}
 }
 
 // users are those who stand for all whom the rule is for.
@@ -49,10 +49,7 @@ func users(r *policy.Rule) (list []*audit.UserInfo) {
 		names = []string{unnamed}
 	}
 	for _, n := range names {
-		switch {
-		case len(groups) == 0 && n == "system:anonymous":
-			list = append(list, &audit.UserInfo{Username: n, Groups: []string{"system:unauthenticated"}})
-		case len(groups) == 0:
+		if len(groups) == 0 {
 			list = append(list, authenticated(n))
 		}
 		for _, g := range groups {

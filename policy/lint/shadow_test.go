@@ -170,3 +170,14 @@ rules:
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// Kubernetes puts service accounts into their groups itself.
+func TestShadowOfServiceAccounts(t *testing.T) {
+	for group, hidden := range map[string]bool{"system:serviceaccounts": true, "system:serviceaccounts:ci": true, "system:serviceaccounts:dev": false} {
+		text := "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- {level: None, userGroups: [" + group + "]}\n- {level: Metadata, users: [system:serviceaccount:ci:deployer]}\n- {level: Metadata}\n"
+		found := slices.ContainsFunc(Check("p", []byte(text), Options{}), func(f Finding) bool { return f.ID == "L18" })
+		if found != hidden {
+			t.Errorf("behind %s: hidden %v, want %v", group, found, hidden)
+		}
+	}
+}
