@@ -45,6 +45,7 @@ deps:
 corpus: ready
 	@if [ ! -d "$(DIR)/corpus" ]; then echo "make corpus DIR=FOLDER: the folder that holds corpus/ and samples/" >&2; exit 2; fi
 	ANNALS_CORPUS="$(abspath $(DIR))" $(GO) test -count=1 -timeout 60m ./...
+	cd test/diff && ANNALS_CORPUS="$(abspath $(DIR))" $(GO) test -count=1 -timeout 60m ./...
 
 soak: ready
 	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger ./sink/spool
