@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"annals.dev/policy"
@@ -75,7 +76,18 @@ func (o *Options) PolicyOptions(log *slog.Logger) policy.Options {
 	}
 }
 
-const megabyte = 1 << 20
+const (
+	megabyte = 1 << 20
+	day      = int64(24 * time.Hour)
+)
+
+// product is n units, or the most that there is: who gives a huge limit means none.
+func product(n int, unit int64) int64 {
+	if int64(n) > math.MaxInt64/unit {
+		return math.MaxInt64
+	}
+	return int64(n) * unit
+}
 
 func (l *Log) build(b *Built, m *sink.Metrics, log *slog.Logger) (sink.Sink, error) {
 	format := logfile.Format(l.Format)
@@ -83,8 +95,8 @@ func (l *Log) build(b *Built, m *sink.Metrics, log *slog.Logger) (sink.Sink, err
 		format = logfile.TwoLines
 	}
 	file, err := logfile.New(logfile.Config{
-		Path: l.Path, Format: format, MaxSize: int64(l.MaxSize) * megabyte, MaxAge: time.Duration(l.MaxAge) * 24 * time.Hour,
-		MaxBackups: l.MaxBackups, MaxTotal: int64(l.MaxTotal) * megabyte, Compress: l.Compress, Sync: l.Fsync.Every, Metrics: m, Log: log,
+		Path: l.Path, Format: format, MaxSize: product(l.MaxSize, megabyte), MaxAge: time.Duration(product(l.MaxAge, day)),
+		MaxBackups: l.MaxBackups, MaxTotal: product(l.MaxTotal, megabyte), Compress: l.Compress, Sync: l.Fsync.Every, Metrics: m, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -124,7 +136,7 @@ func (w *Webhook) build(m *sink.Metrics, log *slog.Logger) (sink.Sink, error) {
 // the queue of mode batch waits in its stead.
 func (w *Webhook) spool(hook sink.Sink, m *sink.Metrics, log *slog.Logger) (sink.Sink, error) {
 	cfg := spool.Config{
-		Dir: w.Spool, MaxBytes: int64(w.SpoolMaxSize) * megabyte, WhenFull: spool.Refuse, MinBackoff: w.InitialBackoff, Metrics: m, Log: log,
+		Dir: w.Spool, MaxBytes: product(w.SpoolMaxSize, megabyte), WhenFull: spool.Refuse, MinBackoff: w.InitialBackoff, Metrics: m, Log: log,
 	}
 	if w.Batch.Mode == ModeBatch {
 		cfg.WhenFull, cfg.MaxBatchSize = spool.Block, w.Batch.MaxSize

@@ -22,7 +22,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&l.Version, "audit-log-version", l.Version, "the API group and version of events in the log file")
 	fs.BoolVar(&l.Compress, "audit-log-compress", l.Compress, "compress rotated files with gzip")
 	fs.BoolVar(&l.TwoLines, "audit-log-two-lines", l.TwoLines, "with the legacy format: two lines for each request, as Kubernetes 1.3 wrote them")
-	fs.IntVar(&l.MaxTotal, "audit-log-maxtotal", l.MaxTotal, "delete the oldest rotated files when all files together have more than so many megabytes; 0 is never")
+	fs.IntVar(&l.MaxTotal, "audit-log-maxtotal", l.MaxTotal, "delete the oldest rotated files when they have more than so many megabytes together; 0 is never")
 	fs.Var(&l.Fsync, "audit-log-fsync", "when events are forced to the disk: never, always (before a request goes on), or how often, such as 1s")
 	l.Batch.addFlags("log", fs)
 	l.Truncate.addFlags("log", fs)

@@ -55,7 +55,7 @@ type Log struct {
 
 	// Ours.
 	TwoLines bool  // the legacy format as it was in 2016
-	MaxTotal int   // megabytes of all files together
+	MaxTotal int   // megabytes of all rotated files
 	Fsync    Fsync // when what was written is forced to the disk
 }
 

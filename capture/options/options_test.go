@@ -254,6 +254,7 @@ func TestInvalid(t *testing.T) {
 		{aWebhook + "--audit-webhook-version=a/b/c", "unexpected GroupVersion string: a/b/c"},
 
 		{aLog + "--audit-log-maxtotal=-1", "--audit-log-maxtotal -1 can't be a negative number"},
+		{aLog + "--audit-log-maxtotal=99", "--audit-log-maxtotal 99 is less than --audit-log-maxsize 100: every rotated file would be deleted at once"},
 		{aLog + "--audit-log-two-lines", "--audit-log-two-lines is a form of the legacy format: give --audit-log-format=legacy too, not json"},
 		{aWebhook + "--audit-webhook-initial-backoff=-1s", "--audit-webhook-initial-backoff -1s can't be negative"},
 		{aWebhook + "--audit-webhook-spool-directory=DIR --audit-webhook-spool-maxsize=0", "invalid audit webhook spool max size 0, must be a positive number of megabytes"},

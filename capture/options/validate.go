@@ -24,6 +24,9 @@ func (o *Options) Validate() []error {
 		add(negative("audit-log-maxbackup", l.MaxBackups))
 		add(negative("audit-log-maxsize", l.MaxSize))
 		add(negative("audit-log-maxtotal", l.MaxTotal))
+		if l.MaxTotal > 0 && l.MaxTotal < l.MaxSize {
+			add(fmt.Errorf("--audit-log-maxtotal %d is less than --audit-log-maxsize %d: every rotated file would be deleted at once", l.MaxTotal, l.MaxSize))
+		}
 		if l.TwoLines && l.Format != formatLegacy {
 			add(fmt.Errorf("--audit-log-two-lines is a form of the legacy format: give --audit-log-format=legacy too, not %s", l.Format))
 		}
