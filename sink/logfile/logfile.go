@@ -105,6 +105,13 @@ func open(cfg Config, system system) (*Log, error) {
 		return nil, fmt.Errorf("open the audit log: %w", err)
 	}
 	if l.rotates() {
+		// Names go on from the newest backup, whatever the clock says by now: otherwise those of a clock that was once ahead would
+		// count as the newest, and what is rotated now would be removed first.
+		if old, err := l.backups(); err != nil {
+			l.report.Problem("prune", err)
+		} else if len(old) > 0 {
+			l.stamp = old[0].time
+		}
 		l.work.Go(l.runMill)
 	}
 	if cfg.Sync > 0 {

@@ -217,6 +217,22 @@ func TestNamesAreUnique(t *testing.T) {
 	}
 }
 
+// A clock that was ahead once, or is behind now, must not make the newest backup the first that is removed.
+func TestClockGoesBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	ahead := time.Now().UTC().Add(20 * 365 * 24 * time.Hour)
+	for i := range 2 {
+		name := "audit-" + ahead.Add(time.Duration(i)*time.Hour).Format(stampLayout) + ".log"
+		must(t, os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte("old\n"), 0o600))
+	}
+	l := start(t, Config{Path: path, MaxSize: 10, MaxBackups: 2, MaxAge: 24 * time.Hour})
+	send(t, l, "{first}", "{second}", "{third}")
+	l.millOnce(time.Now())
+	if got := strings.Join(everything(t, l), ""); got != "{first}\n{second}\n{third}\n" {
+		t.Errorf("what is left: %q", got)
+	}
+}
+
 func TestMill(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	name := func(age time.Duration) string { return "audit-" + now.Add(-age).Format(stampLayout) + ".log" }
