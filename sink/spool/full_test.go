@@ -93,6 +93,36 @@ func TestTooLarge(t *testing.T) {
 	})
 }
 
+// Events that are too much for the spool together go through it in parts; if it refuses a later part, the earlier ones are there.
+func TestTooLargeTogether(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		all := events(0, 100)
+		m := &sinktest.Memory{}
+		s := start(t, sim.New(1), Config{MaxBytes: 6 << 10}, m)
+		must(t, s.Send(ctx, all...))
+		must(t, s.Close(ctx))
+		if got := m.Events(); !slices.EqualFunc(got, all, bytes.Equal) {
+			t.Errorf("%d events came, of %d", len(got), len(all))
+		}
+
+		m = &sinktest.Memory{Fail: down}
+		d := sim.New(1)
+		s = start(t, d, Config{MaxBytes: 6 << 10, WhenFull: Refuse}, m)
+		err := s.Send(ctx, all...)
+		partial, ok := errors.AsType[*sink.PartialError](err)
+		if !ok || !errors.Is(err, ErrFull) || partial.Lost == 0 || partial.Lost >= len(all) {
+			t.Fatalf("in an outage: %v", err)
+		}
+		must(t, s.Close(ctx))
+		m = &sinktest.Memory{}
+		s = start(t, d, Config{}, m)
+		must(t, s.Close(ctx))
+		if got := m.Events(); !slices.EqualFunc(got, all[:len(all)-partial.Lost], bytes.Equal) {
+			t.Errorf("%d events were kept, where Send said %d of %d", len(got), len(all)-partial.Lost, len(all))
+		}
+	})
+}
+
 // A disk that others have filled is a full spool; when there is room again, it goes on.
 func TestFullDisk(t *testing.T) {
 	for _, when := range []WhenFull{Block, Refuse, Drop} {

@@ -33,21 +33,42 @@ type request struct {
 	answer chan error
 }
 
-// Send returns when the events are fsynced. Those of concurrent calls share an fsync.
+// Send returns when the events are fsynced. Those of concurrent calls share an fsync. Events that are too much for the spool
+// together go through it in parts; if a later one fails, the error is a sink.PartialError.
 func (s *Spool) Send(ctx context.Context, events ...[]byte) error {
-	if len(events) == 0 {
-		return nil
-	}
-	r := &request{events: events, answer: make(chan error, 1)}
-	for _, e := range events {
-		r.size += frameSize + int64(len(e))
-		if len(e) > wal.MaxPayload-stampSize {
-			return s.lost(len(events), sink.CauseTooLarge, fmt.Errorf("an event of %d bytes: the spool holds none above %d", len(e), wal.MaxPayload-stampSize))
+	for left := events; len(left) > 0; {
+		n, size := s.part(left)
+		if err := s.send(ctx, left[:n], size); err != nil {
+			if len(left) < len(events) {
+				err = &sink.PartialError{Lost: len(left), Err: err}
+			}
+			return err
 		}
+		left = left[n:]
 	}
-	if r.size+headerRoom > s.cfg.MaxBytes {
-		return s.lost(len(events), sink.CauseTooLarge, fmt.Errorf("%w: %d bytes of events at once, where it holds %d: raise its limit", ErrFull, r.size, s.cfg.MaxBytes))
+	return nil
+}
+
+// most is what an empty spool takes at once, in its log: one event too.
+func (s *Spool) most() int64 { return min(s.cfg.MaxBytes-headerRoom, wal.MaxPayload) }
+
+// part is how many of the events go in together, and their size in the log. One that is too large is by itself.
+func (s *Spool) part(events [][]byte) (n int, size int64) {
+	for _, e := range events {
+		own := frameSize + int64(len(e))
+		if n > 0 && size+own > s.most() {
+			break
+		}
+		n, size = n+1, size+own
 	}
+	return n, size
+}
+
+func (s *Spool) send(ctx context.Context, events [][]byte, size int64) error {
+	if size > s.most() {
+		return s.lost(1, sink.CauseTooLarge, fmt.Errorf("%w: an event takes %d bytes, where it holds %d: raise its limit", ErrFull, size, s.most()))
+	}
+	r := &request{events: events, size: size, answer: make(chan error, 1)}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
