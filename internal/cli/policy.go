@@ -1,10 +1,9 @@
 package cli
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -31,7 +30,7 @@ func newPolicy(e *env) *cobra.Command {
 		Use: "policy", Short: "Audit policies: examples, explanations, tests, mistakes", Long: policyLong, Example: policyExample,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("%q is not a command; annals policy --help lists them", args[0])
+				return usagef("%q is not a command", args[0])
 			}
 			return nil
 		},
@@ -58,16 +57,9 @@ func (r *policyReading) flags(cmd *cobra.Command) {
 
 func (r *policyReading) options(e *env, of string) (policy.Options, error) {
 	o := policy.Options{Upstream: r.upstream, Minimal: r.minimal, Warn: func(text string) { e.say("annals: %s: %s", of, text) }}
-	if r.kubernetes != "" {
-		minor, ok := strings.CutPrefix(strings.TrimPrefix(r.kubernetes, "v"), "1.")
-		minor, _, _ = strings.Cut(minor, ".")
-		n, err := strconv.Atoi(minor)
-		if !ok || err != nil || n < 1 {
-			return o, usagef("--kubernetes %s is not a version such as 1.35", r.kubernetes)
-		}
-		o.Kubernetes = n
-	}
-	return o, nil
+	var err error
+	o.Kubernetes, err = minorVersion(r.kubernetes)
+	return o, err
 }
 
 // loadedPolicy is a policy and where it came from.
@@ -82,9 +74,12 @@ func (e *env) loadPolicy(from string, r *policyReading) (*loadedPolicy, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := e.policyText(from)
+	b, err := readPolicy(e.in, from)
 	if err != nil {
 		return nil, err
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return nil, fmt.Errorf("the policy %s is empty; annals policy show prints some to start from", from)
 	}
 	p, err := policy.Parse(b, o)
 	if err != nil {
@@ -110,21 +105,6 @@ func ruleLines(err error, lines []int) string {
 		return ""
 	}
 	return " (" + strings.Join(texts, ", ") + ")"
-}
-
-func (e *env) policyText(from string) ([]byte, error) {
-	if name, ok := strings.CutPrefix(from, builtinPrefix); ok {
-		p, err := builtinPolicy(name)
-		return []byte(p.YAML), err
-	}
-	if from == "-" {
-		return io.ReadAll(e.in)
-	}
-	b, err := os.ReadFile(from)
-	if _, known := builtin.Named(from); known && errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w; the policy that Annals brings is %s%s", err, builtinPrefix, from)
-	}
-	return b, err
 }
 
 func builtinPolicy(name string) (builtin.Policy, error) {

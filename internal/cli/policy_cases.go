@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -87,14 +86,17 @@ type expected struct {
 }
 
 func (e *env) testCases(path, from string, reading *policyReading) (failed, total int, err error) {
-	b, err := os.ReadFile(path)
+	b, err := readPolicy(e.in, path)
 	if err != nil {
 		return 0, 0, err
+	}
+	if _, err := policy.Parse(b, policy.Options{Upstream: true}); err == nil {
+		return 0, 0, usagef("%s is a policy; annals policy test takes a file of cases, which names the policy", path)
 	}
 	var file caseFile
 	decoder := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return 0, 0, usagef("%s: %s", path, strings.TrimSpace(yaml.FormatError(err, false, true)))
+		return 0, 0, usagef("%s: %s", path, strings.TrimSpace(fmt.Sprintf("%.1000s", yaml.FormatError(err, false, true))))
 	}
 	switch err := decoder.Decode(&caseFile{}); {
 	case !errors.Is(err, io.EOF):
@@ -124,6 +126,7 @@ func (e *env) testCases(path, from string, reading *policyReading) (failed, tota
 		if err != nil {
 			return 0, 0, usagef("%s: %s: %w", path, c.Name, err)
 		}
+		e.doubt(&a)
 		d := evaluator.Decide(&a)
 		if wrong := c.Expect.against(d); len(wrong) > 0 {
 			failed++

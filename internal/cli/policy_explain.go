@@ -17,8 +17,9 @@ const policyExplainLong = `Explain holds a policy against one request, rule by r
 The first rule that matches decides.
 
 The request is given by flags; by method and path, which are read as kube-apiserver reads them; or as a
-recorded event: a file, - for standard input, or the event itself. A request without --user and --group
-is one of a failed login.`
+recorded event: a file (its first event), - for standard input, or the event itself. A request without
+--user and --group is one of a failed login. The groups that Kubernetes itself gives, as system:authenticated,
+need not be given.`
 
 const policyExplainExample = `  annals policy explain builtin:starter --user jane --group developers --verb create --resource pods/exec --namespace prod
   annals policy explain builtin:starter --user jane --verb delete --resource deployments.apps --namespace prod --name shop
@@ -71,6 +72,7 @@ func newPolicyExplain(e *env) *cobra.Command {
 		if x.policy, err = e.loadPolicy(args[0], &reading); err != nil {
 			return err
 		}
+		e.doubt(&x.request)
 		x.decision = policy.Compile(x.policy.Policy).Decide(&x.request)
 		x.steps = policy.Explain(x.policy.Policy, &x.request)
 		if output == "json" {
@@ -103,6 +105,9 @@ func (e *env) readEvent(from string, x *explanation) error {
 		var v audit.View
 		if err := v.Parse([]byte(from)); err != nil {
 			return &usageError{fmt.Errorf("the event on the command line: %w", err)}
+		}
+		if v.Verb == nil {
+			return usagef("the event on the command line has no verb")
 		}
 		see(&v)
 		return nil

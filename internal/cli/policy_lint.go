@@ -8,11 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"annals.dev/policy/builtin"
 	"annals.dev/policy/lint"
 )
 
@@ -71,16 +74,19 @@ func newPolicyLint(io *streams) *cobra.Command {
 	return cmd
 }
 
+// kubernetesVersion may say more than the minor version, as v1.33.5-eks-1a2b.
+var kubernetesVersion = regexp.MustCompile(`^v?1\.([1-9][0-9]{0,2})([.+-].*)?$`)
+
 // minorVersion reads 1.35, 1.35.2 or v1.35 as 35, and nothing as 0.
 func minorVersion(s string) (int, error) {
 	if s == "" {
 		return 0, nil
 	}
-	var minor int
-	if _, err := fmt.Sscanf(strings.TrimPrefix(s, "v"), "1.%d", &minor); err != nil || minor < 1 || minor > 999 {
+	m := kubernetesVersion.FindStringSubmatch(s)
+	if m == nil {
 		return 0, usagef("--kubernetes %q: give a version such as 1.35", s)
 	}
-	return minor, nil
+	return strconv.Atoi(m[1])
 }
 
 func (l *policyLint) run(files []string) error {
@@ -89,10 +95,12 @@ func (l *policyLint) run(files []string) error {
 	}
 	found := []lint.Finding{}
 	policyToOut := l.dryRun
+	var unread error
 	for _, file := range files {
 		b, err := readPolicy(l.in, file)
-		if err != nil {
-			return err
+		if err != nil { // the others are judged all the same
+			unread = errors.Join(unread, err)
+			continue
 		}
 		if l.fix {
 			fixed, done := lint.Fix(file, b, l.options)
@@ -113,6 +121,9 @@ func (l *policyLint) run(files []string) error {
 	}
 	if err := l.print(to, found); err != nil {
 		return err
+	}
+	if unread != nil {
+		return unread
 	}
 	if lint.Worst(found) >= lint.Warning {
 		return &exitError{code: exitFailed}
@@ -163,6 +174,9 @@ func readPolicy(in io.Reader, file string) ([]byte, error) {
 	}
 	if file != "-" {
 		f, err := os.Open(file)
+		if _, known := builtin.Named(file); known && errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w; the policy that Annals brings is %s%s", err, builtinPrefix, file)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"annals.dev/policy/lint"
@@ -31,6 +33,9 @@ func newPolicyRepair(io *streams) *cobra.Command {
 			return err
 		}
 		out, changes, err := lint.Repair(b)
+		if err != nil {
+			return fmt.Errorf("%s: %w; leave out what is no part of the policy, or mend that line", file, err)
+		}
 		for _, c := range changes {
 			guess := ""
 			if c.Guess {
@@ -39,8 +44,6 @@ func newPolicyRepair(io *streams) *cobra.Command {
 			io.say("%s:%d: %s%s", file, c.Line, guess, c.What)
 		}
 		switch {
-		case err != nil:
-			return err
 		case !write:
 			_, err = io.out.Write(out)
 			return err

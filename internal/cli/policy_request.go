@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"annals.dev/audit"
 	"annals.dev/capture"
 	"annals.dev/internal/format"
 	"annals.dev/policy"
+	"annals.dev/policy/lint"
 )
 
 // requestSpec is a request as people write one: by its parts, or by method and path.
@@ -30,10 +32,18 @@ type requestSpec struct {
 func (s *requestSpec) attributes() (policy.Attributes, error) {
 	a, err := s.target()
 	if s.User != "" || len(s.Groups) > 0 {
-		a.User = &audit.UserInfo{Username: s.User, Groups: s.Groups}
+		a.User = &audit.UserInfo{Username: s.User, Groups: slices.Clone(s.Groups)}
+		for _, g := range policy.ImpliedGroups(s.User) {
+			if !slices.Contains(a.User.Groups, g) && !slices.Contains(a.User.Groups, "system:unauthenticated") {
+				a.User.Groups = append(a.User.Groups, g)
+			}
+		}
 	}
 	return a, err
 }
+
+// requestVerbs are all that kube-apiserver gives to a request for a resource.
+var requestVerbs = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy"}
 
 func (s *requestSpec) target() (policy.Attributes, error) {
 	byParts := s.Resource != "" || s.APIGroup != "" || s.Namespace != "" || s.Name != ""
@@ -64,6 +74,10 @@ func (s *requestSpec) target() (policy.Attributes, error) {
 		return policy.Attributes{}, errors.New("neither a resource nor a path is given")
 	case s.Verb == "":
 		return policy.Attributes{}, errors.New("the verb is missing")
+	case !slices.Contains(requestVerbs, s.Verb):
+		return policy.Attributes{}, fmt.Errorf("no request for a resource has the verb %q: they have %s", s.Verb, strings.Join(requestVerbs, ", "))
+	case strings.ToLower(s.Resource) != s.Resource:
+		return policy.Attributes{}, fmt.Errorf("no resource is called %q: they are named in the plural, in small letters", s.Resource)
 	}
 	a := policy.Attributes{Verb: s.Verb, ResourceRequest: true, APIGroup: s.APIGroup, Namespace: s.Namespace, Name: s.Name}
 	resource, sub, _ := strings.Cut(s.Resource, "/")
@@ -80,6 +94,13 @@ func (s *requestSpec) target() (policy.Attributes, error) {
 		a.Namespace = a.Name
 	}
 	return a, nil
+}
+
+// doubt says where a request is for a resource that does not exist as it is named.
+func (e *env) doubt(a *policy.Attributes) {
+	if meant := lint.Meant(a.APIGroup, a.Resource); a.ResourceRequest && meant != "" {
+		e.say("annals: Kubernetes has no %s in %s: did you mean %s?", a.Resource, map[bool]string{true: "the core group", false: "the group " + a.APIGroup}[a.APIGroup == ""], meant)
+	}
 }
 
 // describeRequest says what was asked, by whom.

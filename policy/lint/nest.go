@@ -268,7 +268,7 @@ func (n *nester) entry(s *source) error {
 			indent, fields = 0, n.policy
 		}
 		if lost == "" || fields[lost] {
-			return n.wrong("nothing says what %s belongs to", s.value)
+			return n.wrong("nothing says what %.100s belongs to", s.value)
 		}
 		fields[lost] = true
 		n.elem = nil

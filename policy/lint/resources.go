@@ -82,3 +82,16 @@ func groupName(group string) string {
 	}
 	return "group " + group
 }
+
+// Meant gives the built-in resource that is surely meant where a group has nothing of that name, as deployments.apps for
+// deployments in the core group; or "".
+func Meant(group, name string) string {
+	r := likely(group, name)
+	switch {
+	case lookup(group, name) != nil || r == nil || group != "" && group != r.group:
+		return ""
+	case r.group == "":
+		return r.name
+	}
+	return r.name + "." + r.group
+}

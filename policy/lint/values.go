@@ -152,7 +152,7 @@ func (c *checker) verbs(r *rule) {
 		lower := strings.ToLower(v.Value)
 		switch {
 		case any && (lower == "post" || lower == "put") && !slices.Contains(r.Verbs, spoken[lower]):
-			c.add("L39", Warning, v, fmt.Sprintf("verb %s of %s is of no request for a resource: those are %s, whatever the HTTP method", v.Value, r.name(), spoken[lower]),
+			c.add("L39", Warning, v, fmt.Sprintf("verb %s of %s is of no request for a resource: there it is %s", v.Value, r.name(), spoken[lower]),
 				spoken[lower]+"; and "+lower+" beside it only for other URLs")
 		case strings.Contains(v.Value, "*") || v.Value == "" || slices.Contains(known, v.Value):
 			continue
