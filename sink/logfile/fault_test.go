@@ -20,6 +20,7 @@ type faulty struct {
 	sync     func() error
 	rename   func() error
 	open     func() error
+	dirs     int // fsyncs of the folder
 }
 
 type faultyFile struct {
@@ -45,6 +46,10 @@ func (f *faulty) system() system {
 				}
 			}
 			return os.Rename(from, to)
+		},
+		syncDir: func(path string) error {
+			f.dirs++
+			return syncDir(path)
 		},
 	}
 }
@@ -136,6 +141,12 @@ func TestFsync(t *testing.T) {
 	send(t, l, "c")
 	if syncs != 2 {
 		t.Errorf("%d fsyncs for two Sends", syncs)
+	}
+	// A power cut must not take away the name of what was fsynced.
+	must(t, os.Remove(l.cfg.Path))
+	must(t, l.Reopen())
+	if f.dirs != 2 {
+		t.Errorf("%d fsyncs of the folder for a file made twice", f.dirs)
 	}
 	f.sync = func() error { return syscall.EIO }
 	if err := l.Send(ctx, []byte("d")); !errors.Is(err, syscall.EIO) {

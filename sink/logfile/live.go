@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"annals.dev/sink"
@@ -26,8 +27,9 @@ type file interface {
 
 // system is what of the operating system can fail in ways that matter.
 type system struct {
-	open   func(path string, flag int, mode fs.FileMode) (*os.File, file, error) // the same twice
-	rename func(from, to string) error
+	open    func(path string, flag int, mode fs.FileMode) (*os.File, file, error) // the same twice
+	rename  func(from, to string) error
+	syncDir func(path string) error
 }
 
 var operatingSystem = system{
@@ -35,7 +37,8 @@ var operatingSystem = system{
 		f, err := os.OpenFile(path, flag, mode)
 		return f, f, err
 	},
-	rename: os.Rename,
+	rename:  os.Rename,
+	syncDir: syncDir,
 }
 
 // live is the file that is being written.
@@ -67,6 +70,11 @@ func (l *Log) openLive(mode fs.FileMode) (live, error) {
 		var end [1]byte
 		_, err := f.ReadAt(end[:], n.size-1) // one that cannot be read is taken for torn: an empty line does no harm
 		n.torn = err != nil || end[0] != '\n'
+	}
+	if n.regular && l.cfg.Sync != SyncNever { // else a power cut could take the name of what is fsynced, new or renamed
+		if err := l.os.syncDir(filepath.Dir(l.cfg.Path)); err != nil {
+			l.report.Problem("fsync", err)
+		}
 	}
 	return n, nil
 }

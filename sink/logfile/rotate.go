@@ -67,11 +67,6 @@ func (l *Log) startNew(now time.Time) error {
 		l.report.Problem("owner", err)
 	}
 	l.replace(next)
-	if l.cfg.Sync != SyncNever {
-		if err := syncDir(filepath.Dir(l.cfg.Path)); err != nil {
-			l.report.Problem("fsync", err)
-		}
-	}
 	return nil
 }
 
