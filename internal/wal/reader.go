@@ -94,6 +94,9 @@ func (r *Reader) read(info FileInfo) (Entry, error) {
 			r.at, r.off = r.at+1, off+int64(head.length)
 			continue
 		}
+		if cap(r.buf) > keepBuffer && int(head.length) <= keepBuffer {
+			r.buf = nil // which one giant made
+		}
 		r.buf = slices.Grow(r.buf[:0], int(head.length))[:head.length]
 		if err := r.fill(r.buf, off); err != nil {
 			return Entry{}, err
