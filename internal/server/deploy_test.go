@@ -9,8 +9,11 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"annals.dev/capture"
 	"annals.dev/internal/source"
+	"annals.dev/sink"
 )
 
 const deploy = "../../deploy"
@@ -32,10 +35,20 @@ func exported(t *testing.T, c *core) map[string]bool {
 			t.Errorf("metric %s has no help text", f.GetName())
 		}
 	}
+	for _, set := range []prometheus.Collector{capture.NewMetrics(), sink.NewMetrics()} {
+		descriptions := make(chan *prometheus.Desc, 100)
+		set.Describe(descriptions)
+		close(descriptions)
+		for d := range descriptions {
+			_, rest, _ := strings.Cut(d.String(), `fqName: "`)
+			name, _, _ := strings.Cut(rest, `"`)
+			names[name] = true
+		}
+	}
 	return names
 }
 
-var metricName = regexp.MustCompile(`\b(annals|process|go)_[a-z_]+`)
+var metricName = regexp.MustCompile(`\b(annals|apiserver|process|go)_[a-z_]+`)
 
 // What dashboards and alerts ask for is there: a mistyped name never fires, and nobody notices.
 func TestDeployedFilesNameRealMetrics(t *testing.T) {
