@@ -2,18 +2,25 @@ package capture_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"annals.dev/audit"
 	"annals.dev/capture"
+	"annals.dev/policy"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -103,4 +110,28 @@ func TestLogIsNotFlooded(t *testing.T) {
 	if n := strings.Count(text.String(), "\n"); n == 0 || n > 2 || text.Len() > 1000 {
 		t.Errorf("%d lines, %d bytes: %.300s", n, text.Len(), text.String())
 	}
+}
+
+// A policy that is being copied into its file is a policy with fewer rules until it is whole: it must not come into force.
+func TestWatchWhileWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	must(t, os.WriteFile(file, []byte(policyFile+"Metadata\n"), 0o600))
+	const begun = policyFile + "None\n  users: [probe]\n"
+	synctest.Test(t, func(t *testing.T) {
+		h, m := audited(t, nil2, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		var watch sync.WaitGroup
+		watch.Go(func() { h.Watch(ctx, file, policy.Options{}, "an editor") })
+		for i := range 30 { // half written at one look, more at the next
+			time.Sleep(400 * time.Millisecond)
+			must(t, os.WriteFile(file, []byte(begun+"# "+strings.Repeat("x", i)+"\n"), 0o600))
+		}
+		must(t, os.WriteFile(file, []byte(begun+"- level: Request\n"), 0o600))
+		time.Sleep(time.Minute)
+		cancel()
+		watch.Wait()
+		if list := m.events(); len(list) != 1 || list[0].Level != audit.LevelRequest {
+			t.Errorf("%d changes: %s", len(list), bytes.Join(m.lines, []byte("\n")))
+		}
+	})
 }

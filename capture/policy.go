@@ -140,20 +140,32 @@ func (a *active) object() audit.Span {
 // replaces shows no other sign that can be relied on.
 const watchEvery = 5 * time.Second
 
+// settleTime is how long a changed file has to stay as it is: one that is half written may be a policy too, of fewer rules.
+const settleTime = time.Second
+
 // Watch loads the policy at once and again whenever the file's content changes, until ctx ends. A wrong one is refused
 // once, and the last good one stays.
 func (h *Handler) Watch(ctx context.Context, file string, o policy.Options, by string) error {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
-	for seen := ""; ; {
-		if now := contentOf(file); now != seen {
-			seen = now
-			h.Reload(file, o, by) // what fails is logged, counted and recorded there
-		}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	looked := contentOf(file)
+	for loaded := ""; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-ticker.C:
+		case <-timer.C:
+		}
+		before := looked
+		looked = contentOf(file)
+		switch looked {
+		case loaded:
+			timer.Reset(watchEvery)
+		case before:
+			loaded = looked
+			h.Reload(file, o, by) // what fails is logged, counted and recorded there
+			timer.Reset(watchEvery)
+		default:
+			timer.Reset(settleTime)
 		}
 	}
 }
