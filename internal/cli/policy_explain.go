@@ -112,7 +112,12 @@ func (e *env) readEvent(from string, x *explanation) error {
 		see(&v)
 		return nil
 	}
-	_, err := e.eachEvent(from, see)
+	f, err := e.open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = eachEvent(f, from, see)
 	if errors.Is(err, errOneEvent) {
 		return nil
 	}

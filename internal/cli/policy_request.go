@@ -134,17 +134,16 @@ func describeRequest(a *policy.Attributes) string {
 	return b.String()
 }
 
-// eachEvent gives all events of a file in any dialect, or of standard input. Its view is valid until the next.
-func (e *env) eachEvent(path string, see func(*audit.View) error) (format.Counts, error) {
-	from := e.in
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return format.Counts{}, err
-		}
-		defer f.Close()
-		from = f
+// open opens a file, or standard input.
+func (e *env) open(path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return io.NopCloser(e.in), nil
 	}
+	return os.Open(path)
+}
+
+// eachEvent gives all events of a file in any dialect. Its view is valid until the next.
+func eachEvent(from io.Reader, path string, see func(*audit.View) error) (format.Counts, error) {
 	r := format.NewReader(from, path)
 	for {
 		item, err := r.Next()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,6 +20,8 @@ import (
 const policySimulateLong = `Simulate holds a policy against events that were recorded: how many of them it would have kept, of how
 many bytes, by which rule, and what would be lost. Files are what annals import takes: logs in any
 dialect, compressed or not, archives, folders; - is standard input.
+
+An event that comes twice, byte for byte, is counted once.
 
 Before is the recording as it is; with --before, what another policy would have made of it: record all
 with one policy for an hour, and compare any others over that.
@@ -59,18 +62,8 @@ func newPolicySimulate(e *env) *cobra.Command {
 		}
 		x := simulated{policy: p, before: before}
 		s := simulate.New(p.Policy, old)
-		for _, path := range args[1:] {
-			if err := e.eachFile(path, func(path string) error {
-				if err := cmd.Context().Err(); err != nil {
-					return err
-				}
-				counts, err := e.eachEvent(path, func(v *audit.View) error { s.Add(v); return nil })
-				x.files++
-				x.count(counts)
-				return err
-			}); err != nil {
-				return err
-			}
+		if err := e.recorded(cmd.Context(), args[1:], s, &x); err != nil {
+			return err
 		}
 		x.Report = s.Report()
 		if x.Recorded.Events == 0 {
@@ -84,17 +77,85 @@ func newPolicySimulate(e *env) *cobra.Command {
 	return cmd
 }
 
-// eachFile gives the files of a folder and its folders, in the order of their names; anything else is one.
-func (e *env) eachFile(path string, see func(path string) error) error {
-	if fi, err := os.Stat(path); path == "-" || err != nil || !fi.IsDir() {
-		return see(path)
+// recorded counts the events of all files.
+func (e *env) recorded(ctx context.Context, paths []string, s *simulate.Simulation, x *simulated) error {
+	files, total, err := filesOf(paths)
+	if err != nil {
+		return err
 	}
-	return filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+	bar := e.progress()
+	defer bar.clear()
+	var done int64
+	read := func(path string) error {
+		f, err := e.open(path)
+		if err != nil {
 			return err
 		}
-		return see(path)
-	})
+		defer f.Close()
+		counts, err := eachEvent(&countingReader{f, &done}, path, func(v *audit.View) error {
+			s.Add(v)
+			if x.seen++; x.seen%1024 > 0 {
+				return nil
+			}
+			bar.show(done, total, plural(x.seen, "event"))
+			return ctx.Err()
+		})
+		x.files++
+		x.count(counts)
+		return err
+	}
+	for _, path := range files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := read(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filesOf gives the files that are meant, those of folders in the order of their names, and their size, 0 if one has none.
+func filesOf(paths []string) (files []string, total int64, err error) {
+	sized := true
+	for _, path := range paths {
+		fi, err := os.Stat(path)
+		if path == "-" || err == nil && !fi.IsDir() && !fi.Mode().IsRegular() {
+			files, sized = append(files, path), false
+			continue
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		if err := filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() && file != path {
+				return err
+			}
+			fi, err := os.Stat(file)
+			if err != nil || fi.IsDir() {
+				return err
+			}
+			files, total = append(files, file), total+fi.Size()
+			return nil
+		}); err != nil {
+			return nil, 0, err
+		}
+	}
+	if !sized {
+		total = 0
+	}
+	return files, total, nil
+}
+
+type countingReader struct {
+	io.Reader
+	n *int64
+}
+
+func (r *countingReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	*r.n += int64(n)
+	return n, err
 }
 
 type simulated struct {
@@ -102,6 +163,7 @@ type simulated struct {
 	policy     *loadedPolicy
 	before     string
 	files      int
+	seen       int64 // events, copies too
 	unreadable int64
 	skipped    int64 // records that are no events
 }
@@ -207,7 +269,7 @@ func (x *simulated) changeTable(w io.Writer) error {
 		return nil
 	}
 	fmt.Fprintln(w)
-	out := printer{w: w, format: "table", header: []string{"LOST EVENTS", "STAGES", "REQUEST BODIES", "RESPONSE BODIES", "GAINED", "OF", "RULE"}}
+	out := printer{w: w, format: "table", header: []string{"LOST EVENTS", "OMITTED STAGES", "REQUEST BODIES", "RESPONSE BODIES", "GAINED", "OF", "RULE"}}
 	for _, c := range x.Changes[:min(mostShown, len(x.Changes))] {
 		if err := out.row(func() []string {
 			return []string{dash(c.LostEvents), dash(c.OmittedStages), dash(c.LostRequestBodies), dash(c.LostResponseBodies), dash(c.GainedEvents), kindText(&c.Kind), ruleName(c.Rule)}
@@ -258,6 +320,8 @@ func (x *simulated) notes() (notes []string) {
 	note(u.ResponseBodies, "%s would get a response body that was not recorded: its bytes are missing under AFTER.", plural(u.ResponseBodies, "event"))
 	note(u.Arrivals, "%s would give an event at RequestReceived too, and the recording has none of them: AFTER lacks as many events.", plural(u.Arrivals, "request"))
 	note(u.Foreign, "%s were recorded that the policy before drops: the recording is not of that policy, which is fine if it holds more than both.", plural(u.Foreign, "event"))
+	note(x.Copies, "%s had been there before, byte for byte, and are in no figure.", plural(x.Copies, "event"))
+	note(u.Copies, "%s are too many to remember for knowing their copies: if there are any, they are counted again.", plural(u.Copies, "event"))
 	note(x.unreadable, "%s could not be read, and are in no figure.", plural(x.unreadable, "piece"))
 	note(x.skipped, "%s are no audit events, and are in no figure.", plural(x.skipped, "record"))
 	return notes

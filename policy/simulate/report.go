@@ -10,6 +10,7 @@ import (
 // Report is what a Simulation found.
 type Report struct {
 	Recorded Amount    `json:"recorded"` // that was seen
+	Copies   int64     `json:"copies"`   // of events that were seen before, byte for byte: they are in no figure
 	From     time.Time `json:"from,omitzero"`
 	To       time.Time `json:"to,omitzero"`
 	Before   Amount    `json:"before"`
@@ -60,6 +61,7 @@ type Unknown struct {
 	ResponseBodies int64 `json:"responseBodies"` // the same for the response's
 	Arrivals       int64 `json:"arrivals"`       // requests whose RequestReceived would be recorded, and was not
 	Foreign        int64 `json:"foreign"`        // events that the policy before would not have recorded: it is not the recording's own
+	Copies         int64 `json:"copies"`         // events beyond those that are remembered: a copy of one is counted again
 }
 
 // Report may be asked for at any time.

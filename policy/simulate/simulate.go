@@ -1,11 +1,13 @@
 // Package simulate says what a policy would have made of events that were recorded: how many, how many bytes, by which
-// rule, on which day; and what would be lost. Start with Simulation: it sees one event at a time, and its memory does not
-// grow with them.
+// rule, on which day; and what would be lost. Start with Simulation: it sees one event at a time, counts each once, and its
+// memory has a limit.
 //
 // It cannot show what the recording does not hold, and counts where that matters: Unknown.
 package simulate
 
 import (
+	"bytes"
+	"hash/maphash"
 	"time"
 
 	"annals.dev/audit"
@@ -16,6 +18,7 @@ import (
 const (
 	maxDays  = 400
 	maxKinds = 2000
+	maxKnown = 4 << 20 // events by which copies are known, 16 to 32 bytes each
 )
 
 // Amount is of events.
@@ -38,20 +41,26 @@ type Simulation struct {
 	days          map[string]map[int]*Use
 	kinds         map[Kind]*Change
 	received      int64 // events RequestReceived that were recorded
+	seed          maphash.Seed
+	known         map[uint64]struct{} // events that were counted, by a hash of their bytes
 }
 
 // New compares a policy with another, or with what was recorded if before is nil.
 func New(after, before *policy.Policy) *Simulation {
-	s := &Simulation{after: policy.Compile(after), days: map[string]map[int]*Use{}, kinds: map[Kind]*Change{}}
+	s := &Simulation{after: policy.Compile(after), days: map[string]map[int]*Use{}, kinds: map[Kind]*Change{}, seed: maphash.MakeSeed(), known: map[uint64]struct{}{}}
 	if before != nil {
 		s.before = policy.Compile(before)
 	}
 	return s
 }
 
-// Add counts one recorded event.
+// Add counts one recorded event, if it was not counted before.
 func (s *Simulation) Add(v *audit.View) {
 	r := &s.report
+	if s.copied(v.Raw) {
+		r.Copies++
+		return
+	}
 	r.Recorded.Events++
 	r.Recorded.Bytes += int64(len(v.Raw))
 	s.time(v.Time)
@@ -79,6 +88,28 @@ func (s *Simulation) Add(v *audit.View) {
 		r.Unknown.ResponseBodies++
 	}
 	s.change(&a, d, &before, &after)
+}
+
+// head is what a log's lines have, and a webhook's items have not.
+const head = `{"kind":"Event","apiVersion":"audit.k8s.io/v1",`
+
+// copied reports whether an event with these bytes was there before: a log and its copy, a webhook that tried again.
+func (s *Simulation) copied(b []byte) bool {
+	if rest, ok := bytes.CutPrefix(b, []byte(head)); ok {
+		b = rest
+	} else {
+		b = bytes.TrimPrefix(b, []byte("{"))
+	}
+	h := maphash.Bytes(s.seed, b)
+	if _, ok := s.known[h]; ok {
+		return true
+	}
+	if len(s.known) < maxKnown {
+		s.known[h] = struct{}{}
+	} else {
+		s.report.Unknown.Copies++
+	}
+	return false
 }
 
 func (s *Simulation) time(micros int64) {

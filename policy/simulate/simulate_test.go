@@ -108,7 +108,7 @@ func TestReport(t *testing.T) {
 	patch := event("Metadata", "ResponseComplete", "patch", "")
 	received := event("Metadata", "RequestReceived", "update", "")
 	small := int64(len(event("Metadata", "ResponseComplete", "update", "")))
-	got := run(t, nil, after, get, get, received, update, next(get), next(patch), event("Metadata", "x", "get", ""))
+	got := run(t, nil, after, get, strings.Replace(get, `"auditID":"1"`, `"auditID":"2"`, 1), received, update, next(get), next(patch), event("Metadata", "x", "get", ""))
 	length := func(s string) int64 { return int64(len(s)) }
 	bare := length(event("Metadata", "x", "get", ""))
 	want := &Report{
@@ -185,5 +185,16 @@ func TestBounded(t *testing.T) {
 	}
 	if total := r.Totals(); len(total) != 1 || total[0].Before.Events != n {
 		t.Errorf("%+v", total)
+	}
+}
+
+// A copy is counted once, also one from a webhook's list, whose items have no kind; the same event at another time is none.
+func TestCopies(t *testing.T) {
+	get := event("Metadata", "ResponseComplete", "get", "")
+	item := strings.Replace(get, `"kind":"Event","apiVersion":"audit.k8s.io/v1",`, "", 1)
+	later := strings.Replace(get, "10:00:00", "10:00:01", 2)
+	r := run(t, nil, all(audit.LevelMetadata), get, later, item, get)
+	if r.Copies != 2 || r.Recorded.Events != 2 || r.After.Events != 2 || r.Unknown.Copies != 0 {
+		t.Errorf("%+v", r)
 	}
 }
