@@ -11,6 +11,8 @@ import (
 // transport is a receiver without a network, for tests in which time is synthetic.
 type transport func(*http.Request) (*http.Response, error)
 
+func (transport) CloseIdleConnections() {}
+
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err

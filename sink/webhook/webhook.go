@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"annals.dev/sink"
 )
@@ -166,7 +167,7 @@ func (w *Webhook) Close(ctx context.Context) error {
 	}
 	w.cancel()
 	<-done
-	w.to.client.CloseIdleConnections()
+	utilnet.CloseIdleConnectionsFor(w.to.base.RoundTripper) // http.Client's own does not look through client-go's wrappers
 	return err
 }
 
