@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,5 +36,23 @@ func TestCloseEndsConnections(t *testing.T) {
 	case <-closed:
 	case <-time.After(10 * time.Second):
 		t.Error("the connection is still open")
+	}
+}
+
+// A credential that an answer repeats is hidden also where only its beginning would be shown.
+func TestLongSecretStaysHidden(t *testing.T) {
+	token := strings.Repeat("0123456789abcdef", 64)
+	for _, before := range []int{0, 400, 505} {
+		w := fake(t, Config{Attempts: 1}, func(*http.Request) (*http.Response, error) {
+			return response(401, "", strings.Repeat("x", before)+" bad token "+token+" "+strings.Repeat("y", 1000)), nil
+		})
+		w.to.secrets = []string{token}
+		err := w.Send(t.Context(), event("1"))
+		if err == nil || strings.Contains(err.Error(), token[:4]) {
+			t.Errorf("after %d bytes: %v", before, err)
+		}
+		if n := len(err.Error()); n > answerSize+200 {
+			t.Errorf("an error of %d bytes", n)
+		}
 	}
 }

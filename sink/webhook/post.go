@@ -99,18 +99,18 @@ func (w *Webhook) post(ctx context.Context, b body, encoding string) error {
 		io.CopyN(io.Discard, resp.Body, drainSize) // the status says it all
 		return nil
 	}
-	first, _ := io.ReadAll(io.LimitReader(resp.Body, answerSize))
-	io.CopyN(io.Discard, resp.Body, drainSize)
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, drainSize))
 	secrets := w.to.secrets
 	if h := said.Load(); h != nil {
 		secrets = append(secrets[:len(secrets):len(secrets)], *h)
 	}
 	return &StatusError{
-		Server: w.to.url.Host, Status: resp.StatusCode, Answer: presentable(first, secrets), After: retryAfter(resp),
+		Server: w.to.url.Host, Status: resp.StatusCode, Answer: presentable(answer, secrets), After: retryAfter(resp),
 	}
 }
 
-// presentable is an answer in one line, without what a receiver might repeat of the request.
+// presentable is how an answer begins, in one line, without what a receiver might repeat of the request: it is cut at the end, so
+// that a credential is not cut first and then not known.
 func presentable(b []byte, secrets []string) string {
 	s := strings.ToValidUTF8(string(b), "\uFFFD")
 	for _, secret := range secrets {
@@ -121,12 +121,13 @@ func presentable(b []byte, secrets []string) string {
 		}
 	}
 	s = strings.Join(strings.Fields(s), " ")
-	return strings.Map(func(r rune) rune {
+	s = strings.Map(func(r rune) rune {
 		if strconv.IsPrint(r) {
 			return r
 		}
 		return '\uFFFD'
 	}, s)
+	return strings.ToValidUTF8(s[:min(len(s), answerSize)], "")
 }
 
 func retryAfter(resp *http.Response) time.Duration {
