@@ -139,7 +139,7 @@ func (x *exchange) insist(f form, c content) content {
 		return content{body, ""}
 	}
 	if c.note == "" {
-		c.note = fmt.Sprintf("not recorded: %d bytes of content type %q", x.request.total, f.contentType)
+		c.note = fmt.Sprintf("not recorded: %d bytes of content type %.100q", x.request.total, f.contentType)
 	}
 	return c
 }
@@ -178,7 +178,7 @@ func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
 		case more:
 			cut, note = true, fmt.Sprintf("cut: the first %d bytes of what was compressed", len(plain))
 		case err != nil && !cut:
-			return kind.unread(nil, "undecodable: "+err.Error())
+			return kind.unread(nil, fmt.Sprintf("undecodable: %.200s", err))
 		}
 		body, plainly = plain, true
 	}
@@ -193,14 +193,14 @@ func (x *exchange) read(f form, k *kept, ended bool, expected int64) content {
 	}
 	value, ok, err := x.h.decode(f.contentType, body)
 	if err != nil && !plainly {
-		return kind.unread(nil, fmt.Sprintf("content encoding %q", f.encoding))
+		return kind.unread(nil, fmt.Sprintf("content encoding %.100q", f.encoding))
 	}
 	unsure := !ended && k.total != expected
 	switch {
 	case unsure && (err != nil || ok && kind != jsonBody):
 		return kind.unread(body, note)
 	case err != nil:
-		return kind.unread(body, "undecodable: "+err.Error())
+		return kind.unread(body, fmt.Sprintf("undecodable: %.200s", err))
 	case !ok:
 		return content{}
 	}

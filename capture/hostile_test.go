@@ -135,3 +135,23 @@ func TestWatchWhileWritten(t *testing.T) {
 		}
 	})
 }
+
+// What a client chose does not come into an annotation at any length.
+func TestNotesAreShort(t *testing.T) {
+	for _, c := range []struct{ contentType, encoding, body string }{
+		{"application/yaml", "", "? [a]\n: " + strings.Repeat("v", 100000) + "\n"},
+		{"text/" + strings.Repeat("x", 100000), "", "text"},
+		{"application/json", strings.Repeat("x", 100000), "text"},
+	} {
+		h, m := audited(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }, func(c *capture.Config) {
+			c.Policy = level(audit.LevelRequest)
+		})
+		r := httptest.NewRequest("POST", pods, strings.NewReader(c.body))
+		r.Header.Set("Content-Type", c.contentType)
+		r.Header.Set("Content-Encoding", c.encoding)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if note := m.events()[1].Annotations[requestNote]; note == "" || len(note) > 1000 {
+			t.Errorf("a note of %d bytes: %.100s", len(note), note)
+		}
+	}
+}
