@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -59,8 +60,8 @@ func newForward(e *env) *cobra.Command {
 		if f.kubeconfig == "" {
 			return usagef("say where to deliver: --kubeconfig FILE; annals setup forward on the server writes it")
 		}
-		if f.spool <= 0 {
-			return usagef("--spool-maxsize %d: give a number of megabytes above 0", f.spool)
+		if f.spool <= 0 || f.spool > math.MaxInt64>>20 {
+			return usagef("--spool-maxsize %d: give a number of megabytes above 0, and no more than a disk can have", f.spool)
 		}
 		level := slog.LevelInfo
 		if f.verbose {
