@@ -23,7 +23,7 @@ func (s *Spool) deliver() {
 		batch, err := d.read()
 		switch {
 		case len(batch) > 0:
-			if !d.send(batch) {
+			if !d.send(batch, d.cfg.MinBackoff) {
 				return
 			}
 		case errors.Is(err, io.EOF):
@@ -91,9 +91,14 @@ func (d *delivery) read() (batch [][]byte, err error) {
 	return batch, err
 }
 
-// send delivers events until they are taken or put aside; false is the end.
-func (d *delivery) send(events [][]byte) bool {
-	for wait := d.cfg.MinBackoff; ; wait = min(2*wait, d.cfg.MaxBackoff) {
+// halveAfter is how many times a batch is tried as it is. The receiver may be down; or it may be that it cannot manage so much in
+// time, and then never will.
+const halveAfter = 3
+
+// send delivers events until they are taken or put aside; false is the end. wait is the pause after the next failure.
+func (d *delivery) send(events [][]byte, wait time.Duration) bool {
+	half := len(events) / 2
+	for tries := 1; ; tries++ {
 		err := d.try(events)
 		if err == nil {
 			d.target.Metrics.Delivered(d.target.Plugin, len(events))
@@ -101,8 +106,8 @@ func (d *delivery) send(events [][]byte) bool {
 			return true
 		}
 		if refused, ok := errors.AsType[*sink.RefusedError](err); ok {
-			if half := len(events) / 2; half > 0 {
-				return d.send(events[:half]) && d.send(events[half:])
+			if half > 0 {
+				return d.send(events[:half], d.cfg.MinBackoff) && d.send(events[half:], d.cfg.MinBackoff)
 			}
 			if err = d.putAside(events[0], refused.Reason); err == nil {
 				d.ack(events)
@@ -114,6 +119,10 @@ func (d *delivery) send(events [][]byte) bool {
 		}
 		if !d.pause(wait) {
 			return false
+		}
+		wait = min(2*wait, d.cfg.MaxBackoff)
+		if tries >= halveAfter && half > 0 {
+			return d.send(events[:half], wait) && d.send(events[half:], d.cfg.MinBackoff)
 		}
 	}
 }

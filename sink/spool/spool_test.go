@@ -132,6 +132,25 @@ func TestBatches(t *testing.T) {
 	})
 }
 
+// What a receiver does not manage in time at once, it gets in smaller parts: the same batch again and again would never arrive.
+func TestBatchTooLargeForTheReceiver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := &sinktest.Memory{Fail: func(_ context.Context, events [][]byte) error {
+			if len(events) > 5 {
+				return context.DeadlineExceeded
+			}
+			return nil
+		}}
+		s := start(t, sim.New(1), Config{MaxBatchSize: 40}, m)
+		must(t, s.Send(ctx, events(0, 40)...))
+		time.Sleep(time.Hour)
+		if got := m.Events(); !slices.EqualFunc(got, events(0, 40), bytes.Equal) {
+			t.Errorf("%d events arrived, of 40", len(got))
+		}
+		must(t, s.Close(ctx))
+	})
+}
+
 // Senders that come together share an fsync.
 func TestGroupCommit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
