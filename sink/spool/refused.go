@@ -15,7 +15,7 @@ import (
 
 // refusedFile has the events that the receiver refused for good, a JSON object a line: time, sink, reason, and either event, whose
 // value is the event's bytes as they are, or base64, for bytes that are not a JSON object in one line. As large as the log may
-// be, it may be too; after that such events are only counted. Remove or move it whenever you like.
+// be, it may be too; after that delivery waits until it is moved away, or, where the spool may drop, such events are only counted.
 const refusedFile = "refused.jsonl"
 
 func (d *delivery) putAside(event []byte, reason string) error {
@@ -26,7 +26,11 @@ func (d *delivery) putAside(event []byte, reason string) error {
 	case kept:
 		d.target.Lost(sink.CauseRefused, 1, fmt.Errorf("put aside in %s: %s", refusedFile, reason))
 	default:
-		d.report.Lost(sink.CauseFull, 1, fmt.Errorf("%s has reached %d bytes: move it away; the event was refused: %s", refusedFile, d.cfg.MaxBytes, reason))
+		full := fmt.Errorf("%s has reached %d bytes: move it away; the event was refused: %s", refusedFile, d.cfg.MaxBytes, reason)
+		if d.cfg.WhenFull != Drop {
+			return full
+		}
+		d.report.Lost(sink.CauseFull, 1, full)
 	}
 	return nil
 }
@@ -51,7 +55,7 @@ func (d *delivery) appendRefused(event []byte, reason string) (kept bool, err er
 		return false, err
 	}
 	line, err := d.refusedLine(f, size, event, reason)
-	if err != nil || size+int64(len(line)) > d.cfg.MaxBytes {
+	if err != nil || size > 0 && size+int64(len(line)) > d.cfg.MaxBytes { // one always fits, or it would wait for ever
 		return false, err
 	}
 	if _, err = f.WriteAt(line, size); err == nil {

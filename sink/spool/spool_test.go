@@ -249,6 +249,36 @@ func readRefused(t testing.TB, d disk.FS) (all [][]byte) {
 	return all
 }
 
+// Where nothing may be dropped, nothing is: a full file of refused events holds up delivery until it is moved away.
+func TestRefusedWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := sim.New(1)
+		refuse := func(context.Context, [][]byte) error { return &sink.RefusedError{Reason: "400"} }
+		s := start(t, d, Config{MaxBytes: 6 << 10, WhenFull: Refuse}, &sinktest.Memory{Fail: refuse})
+		var taken, aside [][]byte
+		for i := range 60 {
+			if s.Send(ctx, events(i, 1)...) == nil {
+				taken = append(taken, sinktest.Event(i, 0))
+			}
+			synctest.Wait()
+		}
+		if len(taken) == 60 {
+			t.Error("it was never full")
+		}
+		for range 20 {
+			aside = append(aside, readRefused(t, d)...)
+			if err := d.Remove(refusedFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Minute)
+		}
+		if !slices.EqualFunc(taken, aside, bytes.Equal) {
+			t.Errorf("%d events were taken, %d put aside", len(taken), len(aside))
+		}
+		must(t, s.Close(ctx))
+	})
+}
+
 // The file of refused events is bounded, and a half line in it is ended.
 func TestRefusedIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -259,7 +289,7 @@ func TestRefusedIsBounded(t *testing.T) {
 		must(t, err)
 		metrics := sink.NewMetrics()
 		refuse := func(context.Context, [][]byte) error { return &sink.RefusedError{Reason: "400"} }
-		s := start(t, d, Config{MaxBytes: 6 << 10, Metrics: metrics}, &sinktest.Memory{Fail: refuse})
+		s := start(t, d, Config{MaxBytes: 6 << 10, WhenFull: Drop, Metrics: metrics}, &sinktest.Memory{Fail: refuse})
 		for i := range 30 {
 			must(t, s.Send(ctx, events(i, 1)...))
 		}
