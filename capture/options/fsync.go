@@ -32,8 +32,8 @@ func (f *Fsync) Set(s string) error {
 		return nil
 	}
 	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is not never, always or a time such as 1s", s)
+	if err != nil || d < time.Millisecond { // more often than that is a loop
+		return fmt.Errorf("%q is not never, always or a time such as 1s, and of at least 1ms", s)
 	}
 	f.Every = d
 	return nil

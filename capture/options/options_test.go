@@ -381,7 +381,7 @@ func TestLogFormats(t *testing.T) {
 			t.Errorf("--audit-log-fsync=%s is %s, %v", s, &f, err)
 		}
 	}
-	for _, s := range []string{"", "0", "-1s", "often"} {
+	for _, s := range []string{"", "0", "-1s", "1ns", "often"} {
 		if err := new(Fsync).Set(s); err == nil {
 			t.Errorf("--audit-log-fsync=%s is accepted", s)
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"annals.dev/internal/disk/sim"
@@ -120,6 +121,27 @@ func TestTooLargeTogether(t *testing.T) {
 		if got := m.Events(); !slices.EqualFunc(got, all[:len(all)-partial.Lost], bytes.Equal) {
 			t.Errorf("%d events were kept, where Send said %d of %d", len(got), len(all)-partial.Lost, len(all))
 		}
+	})
+}
+
+// A pause of centuries is a day: doubled, it would be none, or a panic.
+func TestAbsurdBackoff(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tries := 0
+		m := &sinktest.Memory{Fail: func(context.Context, [][]byte) error {
+			if tries++; tries < 8 {
+				return errNo
+			}
+			return nil
+		}}
+		s := start(t, sim.New(1), Config{MinBackoff: 1<<63 - 1}, m)
+		must(t, s.Send(ctx, events(0, 1)...))
+		time.Sleep(7 * 29 * time.Hour)
+		synctest.Wait()
+		if len(m.Events()) != 1 || tries != 8 {
+			t.Errorf("%d tries, %d events", tries, len(m.Events()))
+		}
+		must(t, s.Close(ctx))
 	})
 }
 

@@ -70,9 +70,13 @@ func (c Config) withDefaults() Config {
 	if c.MaxBackoff <= 0 {
 		c.MaxBackoff = time.Minute
 	}
-	c.MaxBackoff = max(c.MinBackoff, c.MaxBackoff)
+	c.MinBackoff = min(c.MinBackoff, mostBackoff)
+	c.MaxBackoff = min(max(c.MinBackoff, c.MaxBackoff), mostBackoff)
 	return c
 }
+
+// mostBackoff is the longest pause, whatever Config says: centuries, doubled, would be none.
+const mostBackoff = 24 * time.Hour
 
 const (
 	walDir = "wal"
