@@ -155,3 +155,19 @@ func TestNotesAreShort(t *testing.T) {
 		}
 	}
 }
+
+// What a decoder gives is written into the event: no body may go on behind itself, as members of the event.
+func TestDecoderInjects(t *testing.T) {
+	h, m := audited(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }, func(c *capture.Config) {
+		c.Policy = level(audit.LevelRequest)
+		c.Body = func(_ string, body []byte) ([]byte, bool, error) { return body, true, nil }
+	})
+	for _, body := range []string{`{}},"user":{"username":"somebody-else"},"x":{"a":1}`, `{},"verb":"get"`, `{`, ` `} {
+		m.lines = nil
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", pods, strings.NewReader(body)))
+		e := m.events()[1] // which is JSON
+		if e.User.Username != jane.Username || e.Verb != "create" || e.Annotations[requestNote] == "" {
+			t.Errorf("%q: %s", body, m.lines[1])
+		}
+	}
+}
