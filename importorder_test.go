@@ -14,7 +14,7 @@ import (
 // rooms are the packages in the order of the design: a package imports only those above it. disk, wal and parquet are
 // the file layer under everything that keeps data.
 var rooms = []string{
-	"audit",
+	"internal/spell", "audit",
 	"policy",
 	"internal/disk", "internal/wal", "internal/parquet",
 	"sink", "capture",

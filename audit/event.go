@@ -134,11 +134,20 @@ func (s Stage) Order() int {
 // MicroTime is a time that JSON has in UTC with six fraction digits, or null for the zero time.
 type MicroTime struct{ time.Time }
 
+const microLayout = "2006-01-02T15:04:05.000000Z"
+
 func (t MicroTime) appendJSON(dst []byte) []byte {
 	if t.IsZero() {
 		return append(dst, "null"...)
 	}
-	return append(appendMicros(append(dst, '"'), t.Time), '"')
+	dst = append(dst, '"')
+	const from, to = -62167219200, 253402300800 // the years 0 and 10000
+	if s := t.Unix(); s >= from && s < to {
+		dst = AppendMicros(dst, t.UnixMicro())
+	} else {
+		dst = t.UTC().AppendFormat(dst, microLayout)
+	}
+	return append(dst, '"')
 }
 
 func (t MicroTime) MarshalJSON() ([]byte, error) { return t.appendJSON(nil), nil }

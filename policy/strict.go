@@ -11,6 +11,7 @@ import (
 
 	yaml3 "go.yaml.in/yaml/v3"
 
+	"annals.dev/internal/spell"
 	v1 "annals.dev/policy/internal/v1"
 )
 
@@ -213,35 +214,12 @@ func meant(path string) string {
 func nearest(s string, names []string) string {
 	best, least := "", 3
 	for _, n := range names {
-		d := distance(strings.ToLower(s), strings.ToLower(n))
+		d := spell.Distance(strings.ToLower(s), strings.ToLower(n))
 		if d < least && d < len(n)-1 {
 			best, least = n, d
 		}
 	}
 	return best
-}
-
-// distance is the number of letters to insert, delete or replace.
-func distance(a, b string) int {
-	if len(a) > 64 { // no slip of the hand is as long
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }
 
 // Lines are the lines of a policy file at which its rules begin, where they can be told.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"annals.dev/audit"
 	"annals.dev/internal/disk/sim"
 	"annals.dev/internal/format"
 )
@@ -47,7 +48,7 @@ func TestMicros(t *testing.T) {
 	check := func(at time.Time) {
 		t.Helper()
 		const layout = "2006-01-02T15:04:05.000000Z"
-		if got := appendMicros(nil, at.UnixMicro()); string(got) != at.UTC().Format(layout) {
+		if got := audit.AppendMicros(nil, at.UnixMicro()); string(got) != at.UTC().Format(layout) {
 			t.Fatalf("%s, want %s", got, at.UTC().Format(layout))
 		}
 	}
@@ -67,8 +68,8 @@ func TestMicros(t *testing.T) {
 			}
 		}
 	}
-	appendMicros(nil, -1<<63) // years that no event has are no reason to panic
-	appendMicros(nil, 1<<63-1)
+	audit.AppendMicros(nil, -1<<63) // years that no event has are no reason to panic
+	audit.AppendMicros(nil, 1<<63-1)
 }
 
 func TestUUID(t *testing.T) {

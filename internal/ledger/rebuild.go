@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"unicode/utf8"
+
+	"annals.dev/audit"
 )
 
 // An event's bytes are given back from its columns, by the one way in which kube-apiserver writes its fields. The form says
@@ -150,9 +152,9 @@ func (t *table) appendTail(dst []byte, row int) []byte {
 	time, latency := t.ints[cTime][row], t.ints[cLatency][row]
 	if latency != NullInt {
 		dst = append(dst, `,"requestReceivedTimestamp":"`...)
-		dst = appendMicros(dst, time-latency)
+		dst = audit.AppendMicros(dst, time-latency)
 		dst = append(dst, `","stageTimestamp":"`...)
-		dst = appendMicros(dst, time)
+		dst = audit.AppendMicros(dst, time)
 		dst = append(dst, '"')
 	}
 	dst = t.json(dst, `,"annotations":`, cAnnotations, row)
@@ -233,59 +235,3 @@ var plainByte = func() (t [256]bool) {
 	}
 	return t
 }()
-
-// appendMicros writes a time as Kubernetes' MicroTime: 2006-01-02T15:04:05.000000Z.
-func appendMicros(dst []byte, t int64) []byte {
-	const day = 86400 * 1_000_000
-	days := t / day
-	left := t % day
-	if left < 0 {
-		days--
-		left += day
-	}
-	year, month, date := civil(days)
-	us := left % 1_000_000
-	s := left / 1_000_000
-	two := func(x int64) { dst = append(dst, byte('0'+x/10), byte('0'+x%10)) }
-	two(year / 100)
-	two(year % 100)
-	dst = append(dst, '-')
-	two(month)
-	dst = append(dst, '-')
-	two(date)
-	dst = append(dst, 'T')
-	two(s / 3600)
-	dst = append(dst, ':')
-	two(s / 60 % 60)
-	dst = append(dst, ':')
-	two(s % 60)
-	dst = append(dst, '.')
-	two(us / 10000)
-	two(us / 100 % 100)
-	two(us % 100)
-	return append(dst, 'Z')
-}
-
-// civil is the date of a day counted from 1970-01-01 in the proleptic Gregorian calendar: years begin in March, in eras of
-// 400 years, so that the leap day is the last of its year. Years outside 0 to 9999 do not come: such rows keep their bytes.
-func civil(days int64) (year, month, date int64) {
-	days += 719468
-	era := days / 146097
-	if days < 0 {
-		era = (days - 146096) / 146097
-	}
-	d := days - era*146097
-	y := (d - d/1460 + d/36524 - d/146096) / 365
-	doy := d - (365*y + y/4 - y/100)
-	m := (5*doy + 2) / 153
-	date = doy - (153*m+2)/5 + 1
-	month = m + 3
-	if month > 12 {
-		month -= 12
-	}
-	year = y + era*400
-	if month <= 2 {
-		year++
-	}
-	return year, month, date
-}

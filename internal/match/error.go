@@ -3,6 +3,8 @@ package match
 import (
 	"strings"
 	"unicode/utf8"
+
+	"annals.dev/internal/spell"
 )
 
 // Error says what is wrong with a query and what to do about it.
@@ -45,7 +47,7 @@ func (e *Error) Error() string {
 func closest(name string) string {
 	best, distance := "", max(1, len(name)/3)
 	try := func(known, result string) {
-		d := editDistance(strings.ToLower(name), strings.ToLower(known))
+		d := spell.Distance(strings.ToLower(name), strings.ToLower(known))
 		closer := best == "" || d < distance || d == distance && len(result) < len(best) ||
 			d == distance && len(result) == len(best) && result < best
 		if d <= distance && closer {
@@ -62,23 +64,4 @@ func closest(name string) string {
 		try(known, known)
 	}
 	return best
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

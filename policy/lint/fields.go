@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"annals.dev/audit"
+	"annals.dev/internal/spell"
 	"annals.dev/policy"
 )
 
@@ -33,34 +34,11 @@ func nearest(name string, known []string) string {
 	}
 	best, far := "", 3
 	for _, k := range known {
-		if d := distance(lower, strings.ToLower(k)); d < far && d*2 < len(k) {
+		if d := spell.Distance(lower, strings.ToLower(k)); d < far && d*2 < len(k) {
 			best, far = k, d
 		}
 	}
 	return best
-}
-
-// distance is how many letters differ (Levenshtein); above 2 it is only known to be above.
-func distance(a, b string) int {
-	if len(a) > len(b)+2 || len(b) > len(a)+2 || len(a) > 200 {
-		return 3
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range a {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range b {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // unknownField is a field that kube-apiserver drops: the i-th node of a mapping.
