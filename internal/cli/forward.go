@@ -105,6 +105,11 @@ func forward(ctx context.Context, data string, paths []string, f forwardFlags, l
 	}
 	defer serving.close()
 	log.Info("forwarding", "cluster", at.cluster, "node", at.node, "data", data, "metrics", serving.addr)
+	for _, p := range paths {
+		if there, err := filepath.Glob(p); err != nil || len(there) == 0 {
+			log.Warn("there is no such file: it is waited for", "path", p)
+		}
+	}
 	if err := follower.Run(ctx); err != nil {
 		return err
 	}
@@ -127,7 +132,7 @@ func openForward(data string, f forwardFlags, numbers *sink.Metrics, log *slog.L
 		},
 	})
 	if err != nil {
-		return nil, at, err
+		return nil, at, fmt.Errorf("--kubeconfig %s: %w", f.kubeconfig, err)
 	}
 	to, err := spool.Open(spool.Config{
 		Dir: filepath.Join(data, "spool"), MaxBytes: int64(f.spool) << 20, WhenFull: spool.Block, Metrics: numbers, Log: log,
