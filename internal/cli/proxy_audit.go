@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 
 	"annals.dev/capture"
 	"annals.dev/capture/options"
 	"annals.dev/internal/server"
+	"annals.dev/policy"
 	"annals.dev/sink"
 )
 
@@ -37,6 +40,9 @@ func (r *recording) build(s *proxySettings, held *server.Held, m *sink.Metrics, 
 	}
 	var err error
 	if r.Built, err = r.Options.Build(m, log); err != nil {
+		if _, wrong := policy.Load(r.PolicyFile, r.PolicyOptions(log)); wrong != nil && !errors.Is(wrong, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; annals policy lint %s shows all that is wrong with it", err, r.PolicyFile)
+		}
 		return errors.Join(err, closeAll(sinks))
 	}
 	if r.Built.Sink != nil {

@@ -124,4 +124,7 @@ var catalogue = []Entry{
 		"The verb that the finding names.", true},
 	{"L40", "a group among users, a user among groups", "warning",
 		"`users: [system:masters]` matches a user of that name, not the group's members.", "`userGroups`, or `users`. A rule with both wants both.", true},
+	{"L41", "a namespace that cannot be", "warning",
+		"Kubernetes creates no namespace of this name: `default,kube-system`, `Default`, `team_a`. The entry matches nothing.",
+		"An entry for each namespace, as `kubectl get namespaces` lists them.", false},
 }

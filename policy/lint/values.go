@@ -19,6 +19,7 @@ func (c *checker) values() {
 		for _, name := range []string{"users", "userGroups", "verbs", "namespaces"} {
 			c.stars(r, name, r.f[name])
 		}
+		c.impossible(r)
 		c.identities(r)
 		c.verbs(r)
 		c.urls(r)
@@ -82,6 +83,23 @@ func (c *checker) stars(r *rule, name string, f *field) {
 				}
 			}
 		}
+	}
+}
+
+var namespaceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// impossible finds namespaces that cannot be. The empty one stands for none.
+func (c *checker) impossible(r *rule) {
+	for _, n := range items(r.f["namespaces"]) {
+		v := follow(n)
+		if v.Kind != yaml.ScalarNode || v.Value == "" || strings.Contains(v.Value, "*") || namespaceName.MatchString(v.Value) {
+			continue
+		}
+		meant := "the name as kubectl get namespaces lists it"
+		if parts := strings.FieldsFunc(v.Value, func(c rune) bool { return c == ',' || c == ' ' }); len(parts) > 1 {
+			meant = "an entry for each: [" + strings.Join(parts, ", ") + "]"
+		}
+		c.add("L41", Warning, v, fmt.Sprintf("no namespace can be called %q: this entry of %s matches nothing", v.Value, r.name()), meant)
 	}
 }
 
