@@ -200,9 +200,8 @@ func (d *delivery) trim() (dropped bool) {
 	}
 	last := files[len(files)-1]
 	if tight && last.Frames > 0 && last.First+last.Frames-1 <= done {
-		if err := d.log.Rotate(); err != nil {
+		if err := d.log.Rotate(); err != nil { // on a full disk those before may go all the same, and then this one
 			d.report.Problem("make room", err)
-			return false
 		}
 		files = d.log.Files()
 	}

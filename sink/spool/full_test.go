@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -181,6 +182,43 @@ func TestFullDisk(t *testing.T) {
 			})
 		})
 	}
+}
+
+// On a full disk a new file cannot be begun; that must not keep the spool from removing those that are delivered, which is what
+// makes room.
+func TestRoomIsMadeOnAFullDisk(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := sim.New(1)
+		gate := make(chan struct{})
+		m := &sinktest.Memory{Fail: func(context.Context, [][]byte) error { <-gate; return nil }}
+		s := start(t, d, Config{MaxBytes: 64 << 10}, m)
+		must(t, s.Send(ctx, events(0, 1)...))
+		synctest.Wait() // it is under way
+		for i := range 60 {
+			must(t, s.Send(ctx, events(i+1, 1)...))
+		}
+		if len(s.log.Files()) < 3 {
+			t.Fatalf("only %d files", len(s.log.Files()))
+		}
+		var full atomic.Bool
+		full.Store(true)
+		d.Plan(func(op sim.Op) sim.Fault {
+			if op.Kind == sim.Remove && path.Ext(op.Name) == ".wal" {
+				full.Store(false)
+			}
+			if full.Load() && op.Kind == sim.Write {
+				return sim.Short
+			}
+			return sim.None
+		})
+		time.AfterFunc(10*time.Second, func() { close(gate) }) // and all the rest is one batch
+		waiting, cancel := context.WithTimeout(ctx, time.Hour)
+		defer cancel()
+		if err := s.Send(waiting, events(61, 1)...); err != nil {
+			t.Errorf("with all delivered: %v", err)
+		}
+		must(t, s.Close(ctx))
+	})
 }
 
 // After a failed fsync nothing is taken until the spool is opened anew.
