@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,6 +22,8 @@ import (
 
 func flagSets() (ours, upstream *pflag.FlagSet, o *options.Options, u *upstreamoptions.AuditOptions) {
 	ours, upstream = pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
+	ours.SetOutput(io.Discard)
+	upstream.SetOutput(io.Discard)
 	o, u = options.New(), upstreamoptions.NewAuditOptions()
 	o.AddFlags(ours)
 	u.AddFlags(upstream)
