@@ -60,12 +60,18 @@ type Options struct {
 	EventRate  float64 // events a second that the flags must bear; 0 is 200, a small cluster's
 }
 
+// maxTried bounds the work of trying fixes: so many bytes of policies are read for it. Where it ends, a fix is said to be
+// there that Fix may yet refuse; no policy that people wrote comes near.
+const maxTried = 2 << 20
+
 // Check gives what is wrong with a policy, in the order of its lines. name is what the findings call the file. A finding says
 // how it would be fixed only if Fix would do so.
 func Check(name string, policy []byte, o Options) []Finding {
 	c := checked(name, policy, o)
+	read := 0
 	for i := range c.found {
-		if f := &c.found[i]; len(f.edits) > 0 {
+		if f := &c.found[i]; len(f.edits) > 0 && read < maxTried {
+			read += len(policy) + 1<<10
 			if _, safe := c.tried(f); !safe {
 				f.Fix, f.edits = "", nil
 			}
