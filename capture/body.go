@@ -212,7 +212,7 @@ func (h *Handler) decode(contentType string, body []byte) (value []byte, ok bool
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			err = fmt.Errorf("the decoder panicked: %v", thrown)
-			h.cfg.Log.Error("decoder of audited bodies panicked", "contentType", contentType, "panic", thrown)
+			h.trouble.Problem("decoder", fmt.Errorf("content type %.100q: %w", contentType, err))
 		}
 	}()
 	value, ok, err = h.cfg.Body(contentType, body)
