@@ -4,7 +4,7 @@
 // SetImpersonatedUser. The reverse proxy made of it is package capture/proxy.
 //
 // It promises: the event is kube-apiserver's for the same policy and request, but for the differences that
-// docs/capture.md names; what is not recorded costs nearly nothing; no body is held in memory beyond Config.MaxBody.
+// docs/differences.md names; what is not recorded costs nearly nothing; no body is held in memory beyond Config.MaxBody.
 package capture
 
 import (

@@ -27,6 +27,7 @@ Targets:
 const setupExample = `  annals setup kubeadm --cluster prod
   annals setup kubeadm --cluster prod --client-certificate
   annals setup kind --cluster dev --server https://172.18.0.1:7443
+  annals setup forward --cluster prod
   annals setup eks --cluster prod`
 
 func newSetup(e *env) *cobra.Command {
