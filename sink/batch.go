@@ -289,7 +289,9 @@ func (b *batch) Close(ctx context.Context) error {
 	select {
 	case <-b.done:
 	case <-ctx.Done():
-		err = fmt.Errorf("close %s: %w, with %d events not delivered", b, ctx.Err(), b.depth().Events)
+		if n := b.depth().Events; n > 0 {
+			err = fmt.Errorf("close %s: %w, with %d events not delivered", b, ctx.Err(), n)
+		}
 		b.cancel()
 		<-b.done
 	}

@@ -348,3 +348,12 @@ type nowhere struct{}
 func (nowhere) Send(context.Context, ...[]byte) error { return nil }
 func (nowhere) Close(context.Context) error           { return nil }
 func (nowhere) String() string                        { return "nowhere" }
+
+// With nothing under way, Close has nothing to complain of, even if there is no time left.
+func TestBatchCloseWithoutTime(t *testing.T) {
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	for range 50 {
+		must(t, sink.Batch(&sinktest.Memory{}, sink.BatchConfig{Log: quiet}).Close(over))
+	}
+}

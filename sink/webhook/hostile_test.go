@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +54,22 @@ func TestLongSecretStaysHidden(t *testing.T) {
 		}
 		if n := len(err.Error()); n > answerSize+200 {
 			t.Errorf("an error of %d bytes", n)
+		}
+	}
+}
+
+// With nothing under way, Close has nothing to complain of, even if there is no time left.
+func TestCloseWithoutTime(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	file := kubeconfig(t, map[string]any{"server": "http://receiver.example"}, nil)
+	for range 50 {
+		w, err := New(Config{Kubeconfig: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(over); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -64,7 +64,8 @@ type Webhook struct {
 	mu        sync.Mutex
 	closed    bool
 	notBefore time.Time      // at one attempt: when the receiver asked to be left alone until
-	active    sync.WaitGroup // of Send; nothing is added once closed is set
+	sends     int            // under way
+	active    sync.WaitGroup // of them; nothing is added once closed is set
 }
 
 // New reads the kubeconfig. Nothing is sent yet.
@@ -110,7 +111,7 @@ func (w *Webhook) Send(ctx context.Context, events ...[]byte) error {
 	if err := w.enter(); err != nil {
 		return err
 	}
-	defer w.active.Done()
+	defer w.leave()
 	if len(events) == 0 {
 		return nil
 	}
@@ -163,7 +164,11 @@ func (w *Webhook) Close(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		err = fmt.Errorf("webhook: requests were cut off: %w", context.Cause(ctx))
+		w.mu.Lock()
+		if w.sends > 0 {
+			err = fmt.Errorf("webhook: requests were cut off: %w", context.Cause(ctx))
+		}
+		w.mu.Unlock()
 	}
 	w.cancel()
 	<-done
@@ -178,7 +183,15 @@ func (w *Webhook) enter() error {
 		return sink.ErrClosed
 	}
 	w.active.Add(1)
+	w.sends++
 	return nil
+}
+
+func (w *Webhook) leave() {
+	w.mu.Lock()
+	w.sends--
+	w.mu.Unlock()
+	w.active.Done()
 }
 
 func (w *Webhook) String() string { return "webhook" }
