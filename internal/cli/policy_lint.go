@@ -192,22 +192,25 @@ func readPolicy(in io.Reader, file string) ([]byte, error) {
 
 // write puts a mended policy where it came from, and says what was mended.
 func (l *policyLint) write(file string, before, after []byte, done []lint.Finding) error {
+	var err error
+	switch {
+	case string(before) == string(after) && file != "-":
+	case strings.HasPrefix(file, builtinPrefix):
+		err = usagef("%s cannot be written to; annals policy show writes it to a file", file)
+	case l.dryRun:
+		_, err = io.WriteString(l.out, lineDiff(file, string(before), string(after)))
+	case file == "-":
+		_, err = l.out.Write(after)
+	default:
+		err = replaceFile(file, after)
+	}
+	if err != nil {
+		return err
+	}
 	for _, f := range done {
 		l.say("%s:%d:%d: %s: %s (%s)", f.File, f.Line, f.Column, f.ID, f.Fix, f.Today)
 	}
-	switch {
-	case string(before) == string(after) && file != "-":
-		return nil
-	case strings.HasPrefix(file, builtinPrefix):
-		return usagef("%s cannot be written to; annals policy show writes it to a file", file)
-	case l.dryRun:
-		_, err := io.WriteString(l.out, lineDiff(file, string(before), string(after)))
-		return err
-	case file == "-":
-		_, err := l.out.Write(after)
-		return err
-	}
-	return replaceFile(file, after)
+	return nil
 }
 
 // replaceFile writes a file anew, all or nothing, with the mode it had. What a symbolic link points to is replaced, not the link.
@@ -222,7 +225,7 @@ func replaceFile(file string, b []byte) (err error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(real), filepath.Base(real)+".*")
 	if err != nil {
-		return err
+		return fmt.Errorf("%s is not changed, as no file can be made beside it: %w", file, err)
 	}
 	defer func() {
 		if err != nil {
