@@ -19,12 +19,13 @@ type TruncateConfig struct {
 	Log     *slog.Logger // Optional: slog.Default().
 }
 
-// ErrTooLarge is an event above the limit of Truncate, even without its bodies.
+// ErrTooLarge is an event above the limit of Truncate, even without its bodies and with its texts cut.
 var ErrTooLarge = errors.New("the event is too large even after truncating")
 
 // Truncate takes the bodies off events that are too large and marks them with the annotation audit.k8s.io/truncated. The event that
-// it was given stays as it is, so that the other sinks of a union get it whole. What is too large even so is dropped and
-// counted. As kube-apiserver's, it tells the caller nothing of that, unless Strict is set.
+// it was given stays as it is, so that the other sinks of a union get it whole. Of what is too large even so every text is
+// cut, where kube-apiserver drops the event. What still does not fit is dropped and counted; as kube-apiserver's, it tells the
+// caller nothing of that, unless Strict is set.
 func Truncate(within Sink, cfg TruncateConfig) Sink {
 	if cfg.MaxEventSize <= 0 {
 		cfg.MaxEventSize = 100 << 10
@@ -97,12 +98,16 @@ func (t *truncate) fit(event []byte) ([]byte, error) {
 	if audit.Level(v.Level.String()).AtLeast(audit.LevelRequest) {
 		event = withoutBodies(&v)
 	}
-	if int64(len(event))+1 > t.cfg.MaxEventSize {
+	if int64(len(event))+1 <= t.cfg.MaxEventSize {
+		return event, nil
+	}
+	short := shortened(&v, t.cfg.MaxEventSize)
+	if short == nil {
 		err := fmt.Errorf("%w: %d bytes, of which %d without its bodies, where %d are allowed", ErrTooLarge, size, len(event)+1, t.cfg.MaxEventSize)
 		t.report.Lost(CauseTooLarge, 1, err)
 		return nil, err
 	}
-	return event, nil
+	return short, nil
 }
 
 func (t *truncate) Close(ctx context.Context) error { return t.within.Close(ctx) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestTruncate(t *testing.T) {
 		name      string
 		event     audit.Event
 		truncated bool
-		dropped   bool
+		short     bool // every text is cut
 	}{
 		{"empty", audit.Event{}, false, false},
 		{"too large a body", audit.Event{Level: audit.LevelRequest, RequestObject: big}, true, false},
@@ -33,8 +34,7 @@ func TestTruncate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &sinktest.Memory{}
-			metrics := sink.NewMetrics()
-			s := sink.Truncate(m, sink.TruncateConfig{MaxEventSize: limit, Metrics: metrics, Log: quiet})
+			s := sink.Truncate(m, sink.TruncateConfig{MaxEventSize: limit, Log: quiet})
 			sent := c.event.AppendJSON(nil)
 			before := bytes.Clone(sent)
 			must(t, s.Send(ctx, sent))
@@ -42,18 +42,14 @@ func TestTruncate(t *testing.T) {
 				t.Fatal("the event that others have too is changed")
 			}
 			got := m.Events()
-			if c.dropped {
-				if len(got) != 0 {
-					t.Fatalf("%.100q arrived", got)
-				}
-				exposes(t, metrics, `apiserver_audit_error_total{plugin="truncate"} 1`, `annals_audit_dropped_events_total{cause="too_large",plugin="truncate"} 1`)
-				return
-			}
 			want := c.event
-			if c.truncated {
+			if c.truncated || c.short {
 				want.RequestObject, want.ResponseObject = nil, nil
 				notes := map[string]string{"audit.k8s.io/truncated": "true"}
 				for k, v := range c.event.Annotations {
+					if c.short {
+						v = v[:min(4096, len(v))] + "...TRUNCATED"
+					}
 					notes[k] = v
 				}
 				want.Annotations = notes
@@ -113,9 +109,10 @@ func TestTruncateSplits(t *testing.T) {
 // The others of a Send go on; with Strict the caller is told of what does not.
 func TestTruncateStrict(t *testing.T) {
 	large := sinktest.Event(7, 2000)
+	metrics := sink.NewMetrics()
 	for _, strict := range []bool{false, true} {
 		m := &sinktest.Memory{}
-		s := sink.Truncate(m, sink.TruncateConfig{MaxEventSize: 1000, Strict: strict, Log: quiet})
+		s := sink.Truncate(m, sink.TruncateConfig{MaxEventSize: 340, Strict: strict, Metrics: metrics, Log: quiet})
 		err := s.Send(ctx, sinktest.Event(0, 0), large, []byte(strings.Repeat("garbage", 1000)), sinktest.Event(1, 0))
 		if strict != (err != nil) || len(m.Events()) != 2 {
 			t.Errorf("strict %v: %v; %d events arrived", strict, err, len(m.Events()))
@@ -124,10 +121,51 @@ func TestTruncateStrict(t *testing.T) {
 			t.Errorf("strict %v: %v", strict, err)
 		}
 	}
+	exposes(t, metrics, `apiserver_audit_error_total{plugin="truncate"} 6`, `annals_audit_dropped_events_total{cause="too_large",plugin="truncate"} 4`)
 	no := errors.New("no")
 	m := &sinktest.Memory{Fail: func(context.Context, [][]byte) error { return no }}
 	if err := sink.Truncate(m, sink.TruncateConfig{}).Send(ctx, large); !errors.Is(err, no) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Whatever a client makes long, something of its request is recorded, and no more than is allowed.
+func TestTruncateShortens(t *testing.T) {
+	long := strings.Repeat("é", 100<<10)
+	many := make([]string, 20_000)
+	notes, extra := map[string]string{}, map[string][]string{}
+	for i := range many {
+		many[i] = fmt.Sprintf("group-%d", i)
+		notes[many[i]] = long[:100]
+		extra[many[i]] = many[:100]
+	}
+	for name, e := range map[string]audit.Event{
+		"audit ID":    {AuditID: long},
+		"URL":         {RequestURI: "/api?" + long},
+		"name":        {ObjectRef: &audit.ObjectReference{Resource: "pods", Name: long}},
+		"groups":      {User: audit.UserInfo{Username: "jane", Groups: many}},
+		"extra":       {ImpersonatedUser: &audit.UserInfo{Username: long, Extra: extra}},
+		"message":     {ResponseStatus: &audit.Status{Message: long, Details: &audit.StatusDetails{Name: long}}},
+		"annotations": {Annotations: notes},
+		"all":         {RequestURI: long, UserAgent: long, SourceIPs: many, User: audit.UserInfo{Username: long, Groups: many, Extra: extra}, Annotations: notes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e.Level, e.Stage, e.Verb = audit.LevelMetadata, audit.StageResponseComplete, "get"
+			e.User.UID = "who"
+			for _, limit := range []int64{10 << 10, 100 << 10} {
+				m := &sinktest.Memory{}
+				must(t, sink.Truncate(m, sink.TruncateConfig{MaxEventSize: limit, Log: quiet}).Send(ctx, e.AppendJSON(nil)))
+				if len(m.Events()) != 1 {
+					t.Fatalf("%d bytes: %d events arrived", limit, len(m.Events()))
+				}
+				got := m.Events()[0]
+				var v audit.View
+				must(t, v.Parse(got))
+				if int64(len(got)) >= limit || !v.Verb.Is("get") || !v.User.UID.Is("who") || !strings.Contains(string(got), `"audit.k8s.io/truncated":"true"`) || strings.Contains(string(got), `\ufffd`) {
+					t.Errorf("%d bytes: %.500s", limit, got)
+				}
+			}
+		})
 	}
 }
 
@@ -185,6 +223,9 @@ func FuzzTruncate(f *testing.F) {
 		}
 		if v.Parse(got) != nil || v.RequestObject != nil || v.ResponseObject != nil {
 			t.Fatalf("%q has a body", got)
+		}
+		if short := sink.Shortened(&v, 4096); short != nil && (!json.Valid(short) || len(short) >= 4096) {
+			t.Fatalf("%q is short for %q", short, event)
 		}
 		if again := sink.WithoutBodies(&v); !v.Duplicate && !bytes.Equal(again, got) {
 			t.Fatalf("a second time makes %q of %q", again, got)

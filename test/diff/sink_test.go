@@ -141,11 +141,11 @@ func TestTruncationTouchesNobodyElsesEvents(t *testing.T) {
 	same(t, "truncate.others", fmt.Sprint(bytes.Equal(line, before)), fmt.Sprint(upstreamLine(e, upstreamlog.FormatJson) == theirs), nil)
 }
 
-// TestStrictTruncation has an event that is too large even without its bodies, in mode blocking-strict.
+// TestStrictTruncation has an event that is too large whatever is taken off it, in mode blocking-strict.
 func TestStrictTruncation(t *testing.T) {
 	e := &auditinternal.Event{Level: auditinternal.LevelMetadata, UserAgent: strings.Repeat("x", 1000)}
-	ok := upstreamtruncate.NewBackend(&upstreamBatches{}, upstreamtruncate.Config{MaxEventSize: 500, MaxBatchSize: 5000}, auditv1.SchemeGroupVersion).ProcessEvents(e)
-	err := sink.Truncate(&batches{}, sink.TruncateConfig{MaxEventSize: 500, Strict: true, Log: slog.New(slog.DiscardHandler)}).Send(context.Background(), ourLines([]*auditinternal.Event{e})...)
+	ok := upstreamtruncate.NewBackend(&upstreamBatches{}, upstreamtruncate.Config{MaxEventSize: 250, MaxBatchSize: 5000}, auditv1.SchemeGroupVersion).ProcessEvents(e)
+	err := sink.Truncate(&batches{}, sink.TruncateConfig{MaxEventSize: 250, Strict: true, Log: slog.New(slog.DiscardHandler)}).Send(context.Background(), ourLines([]*auditinternal.Event{e})...)
 	same(t, "truncate.strict", fmt.Sprint(err == nil), fmt.Sprint(ok), nil)
 }
 
