@@ -46,7 +46,7 @@ func newPolicyExplain(e *env) *cobra.Command {
 	f.StringVar(&spec.Method, "method", "", "the HTTP method (default GET)")
 	f.StringVar(&spec.Path, "path", "", "the URL, with its query: /api/v1/pods?watch=1")
 	f.StringVarP(&output, "output", "o", "table", "table or json")
-	perCall(cmd, "user", "group", "verb", "resource", "api-group", "namespace", "name", "method", "path")
+	perCall(cmd, "user", "group", "verb", "resource", "api-group", "namespace", "name", "method", "path", "output")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkFormat(output, []string{"table", "json"}); err != nil {
 			return err

@@ -43,7 +43,7 @@ func newPolicySimulate(e *env) *cobra.Command {
 	reading.flags(cmd)
 	cmd.Flags().StringVar(&before, "before", "", "the policy to compare with, instead of the recording as it is")
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
-	perCall(cmd, "before")
+	perCall(cmd, "before", "output")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkFormat(output, []string{"table", "json"}); err != nil {
 			return err
