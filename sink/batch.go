@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,6 +86,7 @@ type batch struct {
 
 	mu     sync.Mutex
 	queue  []waiting
+	slabs  slabs            // of the events in queue and under way
 	flying map[*flight]bool // batches under way
 	bytes  int64            // waiting and under way
 	closed bool
@@ -94,11 +94,13 @@ type batch struct {
 
 type waiting struct {
 	event []byte
+	slab  *slab
 	since time.Time
 }
 
 type flight struct {
 	events [][]byte
+	slabs  []*slab // of each event
 	bytes  int64
 	since  time.Time // when the first event came
 }
@@ -120,7 +122,8 @@ func (b *batch) Send(_ context.Context, events ...[]byte) error {
 		if len(b.queue) >= b.cfg.BufferSize || b.bytes+size > b.cfg.BufferBytes {
 			break // with those that follow it, as upstream: what is kept of one Send is its beginning
 		}
-		b.queue = append(b.queue, waiting{bytes.Clone(e), now})
+		copied, slab := b.slabs.copy(e)
+		b.queue = append(b.queue, waiting{copied, slab, now})
 		b.bytes += size
 		taken++
 	}
@@ -204,9 +207,9 @@ func (b *batch) take() *flight {
 		b.queue = nil // with the room that a burst took
 		return nil
 	}
-	f := &flight{since: b.queue[0].since}
+	f := &flight{since: b.queue[0].since, events: make([][]byte, 0, n), slabs: make([]*slab, 0, n)}
 	for i, w := range b.queue[:n] {
-		f.events = append(f.events, w.event)
+		f.events, f.slabs = append(f.events, w.event), append(f.slabs, w.slab)
 		f.bytes += int64(len(w.event))
 		b.queue[i] = waiting{}
 	}
@@ -226,6 +229,9 @@ func (b *batch) send(f *flight) {
 		b.mu.Lock()
 		delete(b.flying, f)
 		b.bytes -= f.bytes
+		for _, s := range f.slabs {
+			b.slabs.release(s)
+		}
 		b.mu.Unlock()
 		<-b.slots
 	})
