@@ -2,12 +2,13 @@ package source
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/google/uuid"
 
 	"annals.dev/audit"
 	"annals.dev/internal/access"
@@ -52,7 +53,7 @@ func sourceEvent(at time.Time, cluster, host, path, what, message string) format
 	uri := url.URL{Path: "/annals/source/" + cluster + path}
 	now := audit.MicroTime{Time: at.UTC().Truncate(time.Microsecond)}
 	e := audit.Event{
-		Level: audit.LevelMetadata, AuditID: newUUID(), Stage: audit.StageResponseComplete,
+		Level: audit.LevelMetadata, AuditID: uuid.NewString(), Stage: audit.StageResponseComplete,
 		RequestURI: uri.EscapedPath(), Verb: whatVerbs[what],
 		User:                     audit.UserInfo{Username: "annals:follower", Groups: []string{"annals:system"}},
 		UserAgent:                "annals",
@@ -68,13 +69,6 @@ func sourceEvent(at time.Time, cluster, host, path, what, message string) format
 		panic("BUG: an event of ours cannot be read: " + err.Error())
 	}
 	return out
-}
-
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // missing deals with the tracked files that are not in the directory any more. cut are those in whose place other content

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,9 +39,7 @@ type annals struct {
 	listen, http string
 	follow       []string // of --follow
 	roots        *x509.CertPool
-	server       *exec.Cmd
-	done         chan struct{}
-	err          error
+	server       *process
 }
 
 // newAnnals makes a ledger. Its server is not running yet.
@@ -60,15 +57,7 @@ func newAnnals(t *testing.T) *annals {
 	if !a.roots.AppendCertsFromPEM(ca) {
 		t.Fatal("pki/server-ca.crt holds no certificate")
 	}
-	t.Cleanup(func() {
-		if a.server != nil {
-			a.kill()
-		}
-		if t.Failed() {
-			said, err := os.ReadFile(a.data + ".log")
-			t.Logf("annals serve said: %v\n%s", err, said[max(0, len(said)-16<<10):])
-		}
-	})
+	a.server = newProcess(t, "serve")
 	return a
 }
 
@@ -110,56 +99,22 @@ func (a *annals) lines(args ...string) [][]byte {
 // serve starts the server and returns when it is ready to receive.
 func (a *annals) serve() {
 	a.t.Helper()
-	log, err := os.OpenFile(a.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	must(a.t, err)
-	defer log.Close()
-	args := []string{"--data", a.data, "serve", "--listen", a.listen, "--http", a.http}
+	a.server.args = []string{"--data", a.data, "serve", "--listen", a.listen, "--http", a.http}
 	for _, f := range a.follow {
-		args = append(args, "--follow", f)
+		a.server.args = append(a.server.args, "--follow", f)
 	}
-	cmd := exec.Command(a.bin, args...)
-	cmd.Dir = filepath.Dir(a.data)
-	cmd.Stdout, cmd.Stderr = log, log
-	endWithTest(cmd)
-	must(a.t, cmd.Start())
-	done := make(chan struct{})
-	a.server, a.done = cmd, done
-	go func() {
-		a.err = cmd.Wait()
-		close(done)
-	}()
 	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.roots}, DisableKeepAlives: true}}
-	eventually(a.t, "annals serve is ready", func() error {
-		select {
-		case <-done:
-			a.t.Fatalf("annals serve ended: %v", a.err)
-		default:
-		}
+	a.server.start(func() error {
 		_, err := fetch(hc, "https://"+a.listen+"/readyz")
 		return err
 	})
 }
 
-// kill ends the server as a power cut would end it, as far as a process can tell.
-func (a *annals) kill() {
-	a.server.Process.Kill()
-	<-a.done
-	a.server = nil
-}
+func (a *annals) kill() { a.server.kill() }
 
-// stop ends the server as an operator does.
 func (a *annals) stop() {
 	a.t.Helper()
-	must(a.t, a.server.Process.Signal(syscall.SIGTERM))
-	select {
-	case <-a.done:
-	case <-time.After(time.Minute):
-		a.t.Fatal("annals serve did not end within a minute of SIGTERM")
-	}
-	if a.err != nil {
-		a.t.Fatalf("annals serve ended badly: %v", a.err)
-	}
-	a.server = nil
+	a.server.stop()
 }
 
 // counted is the sum of a metric's samples that have all of these labels, each written as name="value".
