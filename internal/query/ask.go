@@ -36,31 +36,31 @@ type asking struct {
 }
 
 // ask takes a snapshot and leaves out what cannot hold a match. End it with done.
-func (e *Engine) ask(r Range) (*asking, error) {
-	a := &asking{engine: e, begun: time.Now(), whole: r.Query, from: math.MinInt64, to: math.MaxInt64}
+func (r *Reader) ask(of Range) (*asking, error) {
+	a := &asking{engine: r.engine, begun: time.Now(), whole: of.Query, from: math.MinInt64, to: math.MaxInt64}
 	if a.whole == nil {
 		a.whole = match.All
 	}
-	if !r.Since.IsZero() {
-		a.from = r.Since.UnixMicro()
+	if !of.Since.IsZero() {
+		a.from = of.Since.UnixMicro()
 	}
-	if !r.Until.IsZero() {
-		a.to = r.Until.UnixMicro() - 1
+	if !of.Until.IsZero() {
+		a.to = of.Until.UnixMicro() - 1
 	}
 	if a.from > a.to {
-		return nil, fmt.Errorf("the range ends before it begins: since %s, until %s", r.Since.Format(time.RFC3339), r.Until.Format(time.RFC3339))
+		return nil, fmt.Errorf("the range ends before it begins: since %s, until %s", of.Since.Format(time.RFC3339), of.Until.Format(time.RFC3339))
 	}
 	a.cols, a.rest = a.whole.Columns()
 	a.columns = conditionOf(a.cols)
-	c, err := e.search.acquire()
+	c, err := r.engine.search.acquire()
 	if err != nil {
 		return nil, err
 	}
 	a.conn = c
-	a.snap = e.snapshot(r.Clusters...)
+	a.snap = r.engine.snapshot(of.Clusters...)
 	all := slices.DeleteFunc(partsOf(a.snap), func(p *part) bool { return p.max < a.from || p.min > a.to })
-	a.cov = coverageOf(a.snap, r.Clusters, all)
-	a.cov.Since, a.cov.Until = r.Since, r.Until
+	a.cov = coverageOf(a.snap, of.Clusters, all)
+	a.cov.Since, a.cov.Until = of.Since, of.Until
 	from, to := a.whole.TimeRange()
 	a.from, a.to = max(a.from, from), min(a.to, to)
 	a.closeHots = func() {}

@@ -53,7 +53,7 @@ func TestWhileAppending(t *testing.T) {
 				least := appended[0]
 				mu.Unlock()
 				seen := make(map[uint64]bool)
-				_, err := e.Search(ctx, Search{Range: Range{Query: parse(t, "verb:get cluster:prod"), Clusters: []string{"prod"}}, Wide: true}, func(r *Row) error {
+				_, err := e.As(All).Search(ctx, Search{Range: Range{Query: parse(t, "verb:get cluster:prod"), Clusters: []string{"prod"}}, Wide: true}, func(r *Row) error {
 					if seen[r.Position] {
 						t.Errorf("position %d twice", r.Position)
 					}
@@ -85,7 +85,7 @@ func TestWhileAppending(t *testing.T) {
 	}
 	cancel()
 	work.Wait()
-	if n, _, err := e.Count(context.Background(), Range{}); n != 4000 || err != nil {
+	if n, _, err := e.As(All).Count(context.Background(), Range{}); n != 4000 || err != nil {
 		t.Errorf("%d events in the end: %v", n, err)
 	}
 }
@@ -106,16 +106,16 @@ func TestSearchCancelled(t *testing.T) {
 		{"while it reads", func(cancel func()) error { cancel(); return nil }, context.Canceled},
 	} {
 		ctx, cancel := context.WithCancel(context.Background())
-		cov, err := e.Search(ctx, Search{Range: Range{Query: parse(t, "alice")}}, func(*Row) error { return tt.f(cancel) })
+		cov, err := e.As(All).Search(ctx, Search{Range: Range{Query: parse(t, "alice")}}, func(*Row) error { return tt.f(cancel) })
 		if !errors.Is(err, tt.want) || cov.Complete || len(cov.Why) == 0 {
 			t.Errorf("stopped %s: %v, %+v", tt.name, err, cov)
 		}
 		cancel()
-		if cov, err := e.Search(ctx, Search{}, func(*Row) error { return nil }); !errors.Is(err, context.Canceled) || cov.Complete {
+		if cov, err := e.As(All).Search(ctx, Search{}, func(*Row) error { return nil }); !errors.Is(err, context.Canceled) || cov.Complete {
 			t.Errorf("cancelled before it began: %v, %+v", err, cov)
 		}
 	}
-	if n, _, err := e.Count(context.Background(), Range{}); n != 500 || err != nil {
+	if n, _, err := e.As(All).Count(context.Background(), Range{}); n != 500 || err != nil {
 		t.Errorf("after that: %d, %v", n, err)
 	}
 }
@@ -142,7 +142,7 @@ func TestNothingLeaks(t *testing.T) {
 				cancel()
 			}
 			query := []string{"verb:get", "hot", "user:eve verb:delete", `id:"00000001-0000-4000-8000-000000000000"`}[i%4]
-			_, err := e.Search(ctx, Search{Range: Range{Query: parse(t, query)}, Bytes: i%7 == 0}, func(*Row) error {
+			_, err := e.As(All).Search(ctx, Search{Range: Range{Query: parse(t, query)}, Bytes: i%7 == 0}, func(*Row) error {
 				if i%6 == 0 {
 					return errors.New("enough")
 				}
@@ -172,7 +172,7 @@ func TestNothingLeaks(t *testing.T) {
 	hotTable.Unlock()
 	e.Close()
 	goleak.VerifyNone(t, before)
-	if _, err := e.Search(context.Background(), Search{}, func(*Row) error { return nil }); !errors.Is(err, ErrClosed) {
+	if _, err := e.As(All).Search(context.Background(), Search{}, func(*Row) error { return nil }); !errors.Is(err, ErrClosed) {
 		t.Errorf("a closed engine: %v", err)
 	}
 }

@@ -57,7 +57,7 @@ func TestCoverage(t *testing.T) {
 	want := Coverage{Clusters: []ClusterCoverage{{"prod", 0, 4}}, Considered: 4, Salvaged: 2, Truncated: 1, Quarantined: 1, Complete: true}
 	check := func(r Range) {
 		t.Helper()
-		_, got, err := e.Count(context.Background(), r)
+		_, got, err := e.As(All).Count(context.Background(), r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,8 @@ import (
 )
 
 // Count counts the events of a range.
-func (e *Engine) Count(ctx context.Context, r Range) (n int, _ *Coverage, err error) {
-	a, err := e.ask(r)
+func (r *Reader) Count(ctx context.Context, of Range) (n int, _ *Coverage, err error) {
+	a, err := r.ask(of)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -71,12 +71,12 @@ func Facets() []string {
 }
 
 // Top counts the events of a range by a field, one of Facets, and gives the n most frequent values, the most frequent first.
-func (e *Engine) Top(ctx context.Context, r Range, field string, n int) ([]Value, *Coverage, error) {
+func (r *Reader) Top(ctx context.Context, of Range, field string, n int) ([]Value, *Coverage, error) {
 	facet, ok := facets[field]
 	if !ok {
 		return nil, nil, fmt.Errorf("events cannot be counted by %q: choose one of %s", field, strings.Join(Facets(), ", "))
 	}
-	a, err := e.ask(r)
+	a, err := r.ask(of)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,12 +110,12 @@ type Bucket struct {
 
 // Histogram counts the events of a range by time: buckets of step, from multiples of it since 1970, those without events left
 // out, the earliest first.
-func (e *Engine) Histogram(ctx context.Context, r Range, step time.Duration) ([]Bucket, *Coverage, error) {
+func (r *Reader) Histogram(ctx context.Context, of Range, step time.Duration) ([]Bucket, *Coverage, error) {
 	us := step.Microseconds()
 	if us <= 0 {
 		return nil, nil, fmt.Errorf("a histogram's step is at least a microsecond, not %s", step)
 	}
-	a, err := e.ask(r)
+	a, err := r.ask(of)
 	if err != nil {
 		return nil, nil, err
 	}

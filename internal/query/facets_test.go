@@ -52,7 +52,7 @@ func TestFacetsAgainstMatch(t *testing.T) {
 				wantBuckets[at.Truncate(time.Second).UnixMicro()]++
 			}
 		}
-		n, cov, err := e.Count(ctx, r)
+		n, cov, err := e.As(All).Count(ctx, r)
 		if err != nil || n != want || !cov.Complete {
 			t.Fatalf("count of %s from %s to %s: %d, want %d (%v, %+v)", query, r.Since, r.Until, n, want, err, cov)
 		}
@@ -62,10 +62,10 @@ func TestFacetsAgainstMatch(t *testing.T) {
 		}
 		slices.SortFunc(top, func(a, b Value) int { return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value)) })
 		top = top[:min(3, len(top))]
-		if got, _, err := e.Top(ctx, r, field, 3); err != nil || len(got)+len(top) > 0 && !reflect.DeepEqual(got, top) {
+		if got, _, err := e.As(All).Top(ctx, r, field, 3); err != nil || len(got)+len(top) > 0 && !reflect.DeepEqual(got, top) {
 			t.Fatalf("top %s of %s: %v, want %v (%v)", field, query, got, top, err)
 		}
-		buckets, _, err := e.Histogram(ctx, r, time.Second)
+		buckets, _, err := e.As(All).Histogram(ctx, r, time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,10 +80,10 @@ func TestFacetsAgainstMatch(t *testing.T) {
 			t.Fatalf("histogram of %s: %v, want %v", query, got, wantBuckets)
 		}
 	}
-	if _, _, err := e.Top(ctx, Range{}, "users", 3); err == nil || !strings.Contains(err.Error(), "choose one of agent, apiGroup") {
+	if _, _, err := e.As(All).Top(ctx, Range{}, "users", 3); err == nil || !strings.Contains(err.Error(), "choose one of agent, apiGroup") {
 		t.Error(err)
 	}
-	if _, _, err := e.Histogram(ctx, Range{}, 0); err == nil {
+	if _, _, err := e.As(All).Histogram(ctx, Range{}, 0); err == nil {
 		t.Error("a histogram with a step of 0")
 	}
 }

@@ -115,7 +115,7 @@ func parse(tb testing.TB, query string) *match.Predicate {
 func search(tb testing.TB, e *Engine, s Search) ([]Row, *Coverage) {
 	tb.Helper()
 	var rows []Row
-	cov, err := e.Search(context.Background(), s, func(r *Row) error { rows = append(rows, *r); return nil })
+	cov, err := e.As(All).Search(context.Background(), s, func(r *Row) error { rows = append(rows, *r); return nil })
 	if err != nil {
 		tb.Fatal(err)
 	}

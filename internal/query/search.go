@@ -21,8 +21,8 @@ type Search struct {
 // Search finds events, in order of time, then position, the newest first unless the search says otherwise. It hands each to f,
 // which may keep what it is given. An error of f ends the search and is returned. The coverage is nil only if nothing could be
 // asked; beside an error it tells what was given before it.
-func (e *Engine) Search(ctx context.Context, s Search, f func(*Row) error) (*Coverage, error) {
-	a, err := e.ask(s.Range)
+func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Coverage, error) {
+	a, err := r.ask(s.Range)
 	if err != nil {
 		return nil, err
 	}

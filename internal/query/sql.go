@@ -23,7 +23,7 @@ type ResultColumn struct{ Name, Type string }
 // SQL runs a statement: columns is told the answer's columns, row each row, whose values are the ones values.go lists. What
 // row is given is valid until it returns; an error that either returns ends the statement and is returned. One statement runs
 // at a time, in a DuckDB made for it; others wait, or go when ctx does.
-func (e *Engine) SQL(ctx context.Context, st Statement, columns func([]ResultColumn) error, row func([]any) error) (*Coverage, error) {
+func (r *Reader) SQL(ctx context.Context, st Statement, columns func([]ResultColumn) error, row func([]any) error) (*Coverage, error) {
 	begun := time.Now()
 	if len(st.SQL) > MaxStatement {
 		return nil, fmt.Errorf("the statement is %d bytes long, more than the %d that one may be", len(st.SQL), MaxStatement)
@@ -32,7 +32,7 @@ func (e *Engine) SQL(ctx context.Context, st Statement, columns func([]ResultCol
 		return nil, errors.New("the statement is not text: it holds a zero byte or is not UTF-8")
 	}
 	var cov *Coverage
-	err := e.isolated(ctx, st, func(c *conn, covered *Coverage) error {
+	err := r.isolated(ctx, st, func(c *conn, covered *Coverage) error {
 		cov = covered
 		return c.answer(ctx, st.SQL, columns, func(values []any) error {
 			cov.Returned++
@@ -41,7 +41,7 @@ func (e *Engine) SQL(ctx context.Context, st Statement, columns func([]ResultCol
 	})
 	var said *Error
 	if errors.As(err, &said) && strings.HasPrefix(said.Message, "Out of Memory Error") {
-		err = &MemoryError{Limit: fmt.Sprintf("%d MiB", e.opt.SQLMemory>>20)}
+		err = &MemoryError{Limit: fmt.Sprintf("%d MiB", r.engine.opt.SQLMemory>>20)}
 	}
 	if cov != nil {
 		if err != nil {
@@ -53,14 +53,14 @@ func (e *Engine) SQL(ctx context.Context, st Statement, columns func([]ResultCol
 }
 
 // isolated waits for its turn, checks the statement, and gives f a DuckDB that has the view and nothing else.
-func (e *Engine) isolated(ctx context.Context, st Statement, f func(*conn, *Coverage) error) error {
+func (r *Reader) isolated(ctx context.Context, st Statement, f func(*conn, *Coverage) error) error {
 	select {
-	case e.sqlTurn <- struct{}{}:
-		defer func() { <-e.sqlTurn }()
+	case r.engine.sqlTurn <- struct{}{}:
+		defer func() { <-r.engine.sqlTurn }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	in, err := openInstance(settings(e.opt.SQLMemory, e.opt.Threads))
+	in, err := openInstance(settings(r.engine.opt.SQLMemory, r.engine.opt.Threads))
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (e *Engine) isolated(ctx context.Context, st Statement, f func(*conn, *Cove
 			return err
 		}
 	}
-	snap := e.snapshot(st.Clusters...)
+	snap := r.engine.snapshot(st.Clusters...)
 	defer snap.Release()
 	parts := partsOf(snap)
 	defer openHots(parts, true)()

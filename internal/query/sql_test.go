@@ -18,7 +18,7 @@ import (
 
 // answer gives a statement's rows, each value as JSON.
 func answer(ctx context.Context, e *Engine, sql string) (columns []ResultColumn, rows [][]string, err error) {
-	_, err = e.SQL(ctx, Statement{SQL: sql}, func(c []ResultColumn) error { columns = c; return nil }, func(values []any) error {
+	_, err = e.As(All).SQL(ctx, Statement{SQL: sql}, func(c []ResultColumn) error { columns = c; return nil }, func(values []any) error {
 		row := make([]string, len(values))
 		for i, v := range values {
 			b, err := json.Marshal(v)
@@ -196,7 +196,7 @@ func TestSecondWall(t *testing.T) {
 		"from read_text('/etc/passwd')", "from '/etc/passwd'", "from glob('/etc/*')", "from annals_hot(424242)", "copy (select 1) to '/tmp/annals-wall.csv'",
 		"set enable_external_access = true", "attach '/tmp/annals-wall.db'", "install httpfs", "from read_csv('" + dir + "/ledger.json')", "from 'https://example.com/x.parquet'",
 	} {
-		err := e.isolated(context.Background(), Statement{}, func(c *conn, _ *Coverage) error {
+		err := e.As(All).isolated(context.Background(), Statement{}, func(c *conn, _ *Coverage) error {
 			return c.answer(context.Background(), sql, func([]ResultColumn) error { return nil }, func(v []any) error { return fmt.Errorf("climbed: %v", v) })
 		})
 		if err == nil || strings.HasPrefix(err.Error(), "climbed") {
@@ -266,7 +266,7 @@ func TestSQLCancelled(t *testing.T) {
 	}
 	stop := errors.New("enough")
 	n := 0
-	_, err := e.SQL(context.Background(), Statement{SQL: "select * from range(100000000)"}, func([]ResultColumn) error { return nil }, func([]any) error {
+	_, err := e.As(All).SQL(context.Background(), Statement{SQL: "select * from range(100000000)"}, func([]ResultColumn) error { return nil }, func([]any) error {
 		if n++; n == 5 {
 			return stop
 		}

@@ -71,7 +71,7 @@ func (c *core) findID(ctx context.Context, q ProveQuestion, p *Proof) error {
 	if err := c.checkClusters(clusters); err != nil {
 		return err
 	}
-	_, err = c.engine.Search(ctx, query.Search{Range: query.Range{Query: predicate, Clusters: clusters}, OldestFirst: true}, func(r *query.Row) error {
+	_, err = c.engine.As(query.All).Search(ctx, query.Search{Range: query.Range{Query: predicate, Clusters: clusters}, OldestFirst: true}, func(r *query.Row) error {
 		if p.Stages > 0 && r.Cluster != p.Cluster {
 			return &Error{Usage, fmt.Sprintf("clusters %s and %s both have events with audit ID %s: choose with --cluster", p.Cluster, r.Cluster, q.ID)}
 		}

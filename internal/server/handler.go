@@ -83,7 +83,7 @@ func (c *core) search(ctx context.Context, q SearchQuestion, emit func(Row) erro
 		cov, err := c.follow(ctx, s, give)
 		return cov, notOfTheQuestion(ctx, err)
 	}
-	cov, err := c.engine.Search(ctx, s, give)
+	cov, err := c.engine.As(query.All).Search(ctx, s, give)
 	if cov == nil {
 		cov = &query.Coverage{}
 	}
@@ -115,7 +115,7 @@ func (c *core) follow(ctx context.Context, s query.Search, give func(*query.Row)
 	if s.Limit == 0 {
 		s.OldestFirst, keep = true, give
 	}
-	cov, err := c.engine.Search(ctx, s, keep)
+	cov, err := c.engine.As(query.All).Search(ctx, s, keep)
 	if err != nil {
 		return Coverage{}, err
 	}
@@ -147,7 +147,7 @@ func (c *core) follow(ctx context.Context, s query.Search, give func(*query.Row)
 			}
 			s.Range.Query, s.Range.Clusters = match.And(predicate, arrived), []string{name}
 			s.Limit, s.OldestFirst = 0, true
-			cov, err := c.engine.Search(ctx, s, give)
+			cov, err := c.engine.As(query.All).Search(ctx, s, give)
 			if err != nil {
 				return Coverage{}, err
 			}
@@ -227,7 +227,7 @@ func (c *core) sql(ctx context.Context, q SQLQuestion, emit func(SQLItem) error)
 		}
 		return emit(item)
 	}
-	cov, err := c.engine.SQL(ctx, query.Statement{SQL: q.Statement, Clusters: q.Clusters}, columns, row)
+	cov, err := c.engine.As(query.All).SQL(ctx, query.Statement{SQL: q.Statement, Clusters: q.Clusters}, columns, row)
 	if cov == nil {
 		cov = &query.Coverage{}
 	}

@@ -58,7 +58,7 @@ func questionsOf(ctx context.Context, l *ledger.Ledger, e *query.Engine, set str
 
 // read takes users, and something created in each step of time.
 func (v *values) read(ctx context.Context, e *query.Engine, step time.Duration) error {
-	top, _, err := e.Top(ctx, query.Range{Until: v.from.Add(hour)}, "user", 1000)
+	top, _, err := e.As(query.All).Top(ctx, query.Range{Until: v.from.Add(hour)}, "user", 1000)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (v *values) read(ctx context.Context, e *query.Engine, step time.Duration) 
 	}
 	for i := range rounds {
 		s := query.Search{Range: query.Range{Query: created, Since: v.from.Add(time.Duration(i) * step)}, Limit: 1, OldestFirst: true, Bytes: true}
-		_, err := e.Search(ctx, s, func(r *query.Row) error {
+		_, err := e.As(query.All).Search(ctx, s, func(r *query.Row) error {
 			_, body, _ := strings.Cut(string(r.Bytes), `"responseObject"`)
 			_, body, _ = strings.Cut(body, `"uid":"`)
 			uid, _, _ := strings.Cut(body, `"`)
@@ -129,21 +129,21 @@ func timed(name string, a asked, f func(ctx context.Context, r query.Range) (int
 
 func search(e *query.Engine, limit int) func(context.Context, query.Range) (int, error) {
 	return func(ctx context.Context, r query.Range) (n int, err error) {
-		_, err = e.Search(ctx, query.Search{Range: r, Limit: limit}, func(*query.Row) error { n++; return nil })
+		_, err = e.As(query.All).Search(ctx, query.Search{Range: r, Limit: limit}, func(*query.Row) error { n++; return nil })
 		return n, err
 	}
 }
 
 func topUsers(e *query.Engine) func(context.Context, query.Range) (int, error) {
 	return func(ctx context.Context, r query.Range) (int, error) {
-		top, _, err := e.Top(ctx, r, "user", 20)
+		top, _, err := e.As(query.All).Top(ctx, r, "user", 20)
 		return len(top), err
 	}
 }
 
 func histogram(e *query.Engine) func(context.Context, query.Range) (int, error) {
 	return func(ctx context.Context, r query.Range) (int, error) {
-		b, _, err := e.Histogram(ctx, r, 5*time.Minute)
+		b, _, err := e.As(query.All).Histogram(ctx, r, 5*time.Minute)
 		return len(b), err
 	}
 }
@@ -203,7 +203,7 @@ func firstRows(e *query.Engine) []question {
 	text := func(i int) (string, query.Range) { return texts[i], query.Range{} }
 	newest := timed("newest 100", text, search(e, 100))
 	first := timed("first row of all", text, func(ctx context.Context, r query.Range) (n int, err error) {
-		_, err = e.Search(ctx, query.Search{Range: r}, func(*query.Row) error { n++; return errEnough })
+		_, err = e.As(query.All).Search(ctx, query.Search{Range: r}, func(*query.Row) error { n++; return errEnough })
 		if errors.Is(err, errEnough) {
 			err = nil
 		}
