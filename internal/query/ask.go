@@ -76,7 +76,7 @@ func (a *asking) done() {
 	a.closeHots()
 	a.engine.search.release(a.conn)
 	a.snap.Release()
-	a.cov.Elapsed = time.Since(a.begun)
+	a.cov.Seconds = time.Since(a.begun).Seconds()
 }
 
 // prune leaves out the parts that cannot hold a match, and sets the blocks of the others that can.

@@ -11,30 +11,36 @@ import (
 
 // Coverage says what an answer is an answer about. An empty answer whose Coverage is not Complete is no empty answer.
 type Coverage struct {
-	Clusters   []ClusterCoverage
-	Since      time.Time // event time, included; zero: from the first
-	Until      time.Time // event time, excluded; zero: to the last
-	Considered int       // events in the parts of the ledger that the range touches
-	Returned   int       // rows given
+	Clusters   []ClusterCoverage `json:"clusters"`
+	Since      time.Time         `json:"since,omitzero"` // event time, included; zero: from the first
+	Until      time.Time         `json:"until,omitzero"` // event time, excluded; zero: to the last
+	Considered int               `json:"considered"`     // events in the parts of the ledger that the range touches
+	Returned   int               `json:"returned"`       // events, or rows, given
 
 	// Of the events considered, those that a reader must know about.
-	Salvaged, Quarantined, Truncated, Conflicts int
+	Salvaged    int `json:"salvaged"`
+	Quarantined int `json:"quarantined"`
+	Truncated   int `json:"truncated"`
+	Conflicts   int `json:"conflicts"`
 
-	LimitReached bool     // there is more
-	Complete     bool     // nothing was left out
-	Why          []string // what was, if not
-	Elapsed      time.Duration
+	Scope         string   `json:"scope,omitempty"`         // the answer is about the events that meet this predicate alone
+	WithoutBodies bool     `json:"withoutBodies,omitempty"` // requests' and responses' bodies were not looked at
+	LimitReached  bool     `json:"limitReached"`            // there is more than was asked for
+	Complete      bool     `json:"complete"`                // but for the limit, nothing was left out
+	Why           []string `json:"why,omitempty"`           // what was, if not
+	Seconds       float64  `json:"seconds"`                 // how long the answer took
 }
 
 // ClusterCoverage is the run of positions, To excluded, that a snapshot of a cluster holds.
 type ClusterCoverage struct {
-	Name     string
-	From, To uint64
+	Name string `json:"name"`
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
 }
 
 // coverageOf begins the coverage of an answer over parts of a snapshot of the clusters asked for.
 func coverageOf(s *ledger.Snapshot, asked []string, parts []*part) *Coverage {
-	c := &Coverage{Complete: true}
+	c := &Coverage{Clusters: []ClusterCoverage{}, Complete: true}
 	for _, v := range s.Clusters {
 		c.Clusters = append(c.Clusters, ClusterCoverage{v.Name, firstOf(v), v.Size})
 		c.missing(v)

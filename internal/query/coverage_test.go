@@ -61,7 +61,7 @@ func TestCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got.Elapsed = 0
+		got.Seconds = 0
 		if diff := cmp.Diff(&want, got); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
@@ -70,7 +70,7 @@ func TestCoverage(t *testing.T) {
 	want.Since = time.Date(2026, 11, 20, 8, 1, 0, 0, time.UTC)
 	want.Considered, want.Salvaged, want.Truncated = 2, 0, 0
 	check(Range{Since: want.Since})
-	want.Clusters, want.Considered, want.Quarantined = nil, 0, 0
+	want.Clusters, want.Considered, want.Quarantined = []ClusterCoverage{}, 0, 0
 	want.Complete, want.Why = false, []string{`the ledger has no cluster "other"`}
 	check(Range{Since: want.Since, Clusters: []string{"other"}})
 }

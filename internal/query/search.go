@@ -32,7 +32,6 @@ func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Cov
 	switch {
 	case errors.Is(err, errLimit):
 		a.cov.LimitReached = true
-		a.cov.incomplete("there are more than %d", s.Limit)
 		err = nil
 	case err != nil:
 		a.cov.incomplete("%v", err)

@@ -61,7 +61,7 @@ func TestAgainstMatch(t *testing.T) {
 				if !reflect.DeepEqual(want, got) {
 					t.Fatalf("query %d: %s (%+v): rows differ (-match +search):\n%s", i, query, s, cmp.Diff(want, got))
 				}
-				if cov.LimitReached != more || cov.Complete == more || cov.Returned != len(got) {
+				if cov.LimitReached != more || !cov.Complete || cov.Returned != len(got) {
 					t.Errorf("%s: coverage %+v of %d rows, more: %v", query, cov, len(got), more)
 				}
 			}
@@ -137,7 +137,7 @@ func TestSearchEnds(t *testing.T) {
 	}
 	e := newEngine(t, l, dir)
 	rows, cov := search(t, e, Search{Range: Range{Query: parse(t, "user:user1 verb:get")}, Limit: 3})
-	if len(rows) != 3 || rows[0].Position != 197 || rows[2].Position != 189 || cov.Complete || !cov.LimitReached {
+	if len(rows) != 3 || rows[0].Position != 197 || rows[2].Position != 189 || !cov.Complete || !cov.LimitReached {
 		t.Errorf("got %+v, %+v", rows, cov)
 	}
 	seal(t, l)

@@ -47,7 +47,7 @@ func (r *Reader) SQL(ctx context.Context, st Statement, columns func([]ResultCol
 		if err != nil {
 			cov.incomplete("%v", err)
 		}
-		cov.Elapsed = time.Since(begun)
+		cov.Seconds = time.Since(begun).Seconds()
 	}
 	return cov, err
 }

@@ -42,30 +42,6 @@ type SQLColumn struct {
 	Type string `json:"type"`
 }
 
-// Coverage says what an answer is an answer about.
-type Coverage struct {
-	Clusters     []ClusterCoverage `json:"clusters"`
-	Since        time.Time         `json:"since,omitzero"`
-	Until        time.Time         `json:"until,omitzero"`
-	Considered   int               `json:"considered"` // events in the parts of the ledger that the range touches
-	Returned     int               `json:"returned"`
-	Salvaged     int               `json:"salvaged"` // of the events considered, as the next three
-	Quarantined  int               `json:"quarantined"`
-	Truncated    int               `json:"truncated"`
-	Conflicts    int               `json:"conflicts"`
-	LimitReached bool              `json:"limitReached"`
-	Complete     bool              `json:"complete"` // but for the limit, nothing was left out
-	Why          []string          `json:"why,omitempty"`
-	Seconds      float64           `json:"seconds"`
-}
-
-// ClusterCoverage is the run of positions, To excluded, that the answer is about.
-type ClusterCoverage struct {
-	Name string `json:"name"`
-	From uint64 `json:"from"`
-	To   uint64 `json:"to"`
-}
-
 // ImportQuestion asks the server to read files. Items are source.Progress, the end is an ImportEnd.
 type ImportQuestion struct {
 	Cluster string   `json:"cluster"`

@@ -75,7 +75,7 @@ func (c *core) search(ctx context.Context, q SearchQuestion, emit func(Row) erro
 		Limit: q.Limit, Wide: true, Bytes: q.Detail != Summary,
 	}
 	give := func(r *query.Row) error {
-		row := newRow(r, q.Detail)
+		row := r.Event(q.Detail)
 		row.AlsoFrom = c.ledger.Seen(r.Cluster, r.Position)
 		return emit(row)
 	}
@@ -87,7 +87,7 @@ func (c *core) search(ctx context.Context, q SearchQuestion, emit func(Row) erro
 	if cov == nil {
 		cov = &query.Coverage{}
 	}
-	return newCoverage(cov), notOfTheQuestion(ctx, err)
+	return *cov, notOfTheQuestion(ctx, err)
 }
 
 // notOfTheQuestion says of what DuckDB said of a search that it is the ledger's fault: the search was parsed before, and the
@@ -134,7 +134,7 @@ func (c *core) follow(ctx context.Context, s query.Search, give func(*query.Row)
 	for {
 		select {
 		case <-ctx.Done():
-			return newCoverage(cov), ctx.Err()
+			return *cov, ctx.Err()
 		case <-tick.C:
 		}
 		for name, size := range c.sizes(only) {
@@ -191,20 +191,6 @@ func (c *core) checkClusters(names []string) error {
 	return nil
 }
 
-func newCoverage(q *query.Coverage) Coverage {
-	c := Coverage{
-		Clusters: []ClusterCoverage{}, Since: q.Since, Until: q.Until, Considered: q.Considered, Returned: q.Returned,
-		Salvaged: q.Salvaged, Quarantined: q.Quarantined, Truncated: q.Truncated, Conflicts: q.Conflicts,
-		LimitReached: q.LimitReached, Why: q.Why, Seconds: q.Elapsed.Seconds(),
-		// That there is more than was asked for is no gap in what was given.
-		Complete: q.Complete || q.LimitReached && len(q.Why) <= 1,
-	}
-	for _, v := range q.Clusters {
-		c.Clusters = append(c.Clusters, ClusterCoverage(v))
-	}
-	return c
-}
-
 func (c *core) sql(ctx context.Context, q SQLQuestion, emit func(SQLItem) error) (Coverage, error) {
 	if err := c.checkClusters(q.Clusters); err != nil {
 		return Coverage{}, err
@@ -236,7 +222,7 @@ func (c *core) sql(ctx context.Context, q SQLQuestion, emit func(SQLItem) error)
 		(strings.HasPrefix(said.Message, "IO Error") || strings.HasPrefix(said.Message, "Permission Error")) {
 		err = notOfTheQuestion(ctx, err)
 	}
-	return newCoverage(cov), err
+	return *cov, err
 }
 
 // serveImport reads the files that a question names, or what stands behind the question's line, as they are sent.

@@ -118,7 +118,7 @@ func TestSearch(t *testing.T) {
 		Cluster: "prod", Position: 3, Origin: "webhook/cp-1", Received: got.Received, Time: time.Date(2026, 11, 21, 0, 54, 0, 3000, time.UTC),
 		AuditID: "0a6bd2a4-0000-4000-8000-000000000003", Level: "Metadata", Stage: "ResponseComplete", Verb: "create", User: "jane",
 		Resource: "secrets", Namespace: "prod", Name: "s3", Code: 201, SourceIPs: []string{"192.0.2.7"}, UserAgent: "kubectl <b>",
-		RequestURI: "/api/v1/namespaces/prod/secrets", Event: got.Event,
+		RequestURI: "/api/v1/namespaces/prod/secrets", Event: got.Event, Latency: got.Latency, Sentence: got.Sentence,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("row (-want +got):\n%s", d)
