@@ -28,8 +28,8 @@ func (r *Reader) Count(ctx context.Context, of Range) (n int, _ *Coverage, err e
 
 // Value is a value of a field and how many events have it.
 type Value struct {
-	Value string // "" where the field is absent
-	Count int
+	Value string `json:"value"` // "" where the field is absent
+	Count int    `json:"count"`
 }
 
 // facets are the fields that Top knows: their columns, and how they stand in a row.
@@ -105,7 +105,7 @@ func (r *Reader) Top(ctx context.Context, of Range, field string, n int) ([]Valu
 // Bucket is a span of time and how many events lie in it.
 type Bucket struct {
 	Start time.Time
-	Count int
+	Count int `json:"count"`
 }
 
 // Histogram counts the events of a range by time: buckets of step, from multiples of it since 1970, those without events left

@@ -1,0 +1,28 @@
+package access
+
+import (
+	"time"
+
+	"annals.dev/internal/match"
+)
+
+// Role is what somebody may do.
+type Role string
+
+const (
+	Ingest  Role = "ingest"  // deliver the events of one cluster, and nothing else
+	Reader  Role = "reader"  // ask about the events of its scope, and have them proven
+	Auditor Role = "auditor" // ask about everything, Annals' own acts too, and verify
+	Admin   Role = "admin"   // an auditor who also imports and manages tokens
+)
+
+// Caller is somebody who asks. Who it is was checked.
+type Caller struct {
+	Name    string
+	Role    Role
+	Scope   *match.Predicate // nil: every event
+	Bodies  bool             // may see what requests and responses held
+	TokenID string           // "" without one
+	Expires time.Time        // zero: never
+	Demo    bool             // nobody in particular, in a demo
+}
