@@ -93,7 +93,7 @@ func (c *Client) Local() bool { return c.seal != nil }
 
 // Search hands each row of the answer to f, as it comes.
 func (c *Client) Search(ctx context.Context, q SearchQuestion, f func(Row) error) (Coverage, error) {
-	return ask[Row, Coverage](ctx, c, "search", q, f)
+	return ask[Row, Coverage](ctx, c, "events", q, f)
 }
 
 // SQL hands the columns to columns and each row to row.

@@ -18,7 +18,7 @@ import (
 // nothing is the item of an answer that has none.
 type nothing struct{}
 
-func (c *core) checkpoint(_ context.Context, q CheckpointQuestion, _ func(nothing) error) (Note, error) {
+func (c *core) checkpoint(_ context.Context, _ *asker, q CheckpointQuestion, _ func(nothing) error) (Note, error) {
 	cluster, err := c.oneCluster(q.Cluster)
 	if err != nil {
 		return Note{}, err
@@ -45,13 +45,13 @@ func (c *core) oneCluster(name string) (string, error) {
 	return "", &Error{Usage, fmt.Sprintf("say which cluster, with --cluster: %s", strings.Join(slices.Sorted(maps.Keys(sizes)), ", "))}
 }
 
-func (c *core) prove(ctx context.Context, q ProveQuestion, _ func(nothing) error) (p Proof, err error) {
+func (c *core) prove(ctx context.Context, by *asker, q ProveQuestion, _ func(nothing) error) (p Proof, err error) {
 	if position, err := strconv.ParseUint(q.ID, 10, 63); err == nil {
 		if p.Cluster, err = c.oneCluster(q.Cluster); err != nil {
 			return p, err
 		}
 		p.Position, p.Stages = position, 1
-	} else if err := c.findID(ctx, q, &p); err != nil {
+	} else if err := c.findID(ctx, by, q, &p); err != nil {
 		return p, err
 	}
 	p.File, err = c.ledger.Prove(ctx, p.Cluster, p.Position)
@@ -59,7 +59,7 @@ func (c *core) prove(ctx context.Context, q ProveQuestion, _ func(nothing) error
 }
 
 // findID looks for the last event of an audit ID.
-func (c *core) findID(ctx context.Context, q ProveQuestion, p *Proof) error {
+func (c *core) findID(ctx context.Context, by *asker, q ProveQuestion, p *Proof) error {
 	predicate, err := match.Parse(`auditID:"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(q.ID) + `"`)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (c *core) findID(ctx context.Context, q ProveQuestion, p *Proof) error {
 	if err := c.checkClusters(clusters); err != nil {
 		return err
 	}
-	_, err = c.engine.As(query.All).Search(ctx, query.Search{Range: query.Range{Query: predicate, Clusters: clusters}, OldestFirst: true}, func(r *query.Row) error {
+	_, err = by.read.Search(ctx, query.Search{Range: query.Range{Query: predicate, Clusters: clusters}, OldestFirst: true}, func(r *query.Row) error {
 		if p.Stages > 0 && r.Cluster != p.Cluster {
 			return &Error{Usage, fmt.Sprintf("clusters %s and %s both have events with audit ID %s: choose with --cluster", p.Cluster, r.Cluster, q.ID)}
 		}
@@ -85,7 +85,7 @@ func (c *core) findID(ctx context.Context, q ProveQuestion, p *Proof) error {
 	return err
 }
 
-func (c *core) status(context.Context, StatusQuestion, func(nothing) error) (Status, error) {
+func (c *core) status(context.Context, *asker, StatusQuestion, func(nothing) error) (Status, error) {
 	s := c.ledger.Stats()
 	st := Status{Version: buildVersion(), PID: os.Getpid(), Started: c.started, SealFailed: s.SealFailed, LogBytes: s.LogBytes, Clusters: []ClusterStatus{}}
 	if s.Failed != nil {
@@ -122,12 +122,12 @@ func moment(micros int64) time.Time {
 
 // Checkpoint signs the tree head of a cluster.
 func (c *Client) Checkpoint(ctx context.Context, q CheckpointQuestion) (Note, error) {
-	return ask[nothing, Note](ctx, c, "checkpoint", q, nil)
+	return ask[nothing, Note](ctx, c, "ledger/checkpoint", q, nil)
 }
 
 // Prove makes the proof of an event.
 func (c *Client) Prove(ctx context.Context, q ProveQuestion) (Proof, error) {
-	return ask[nothing, Proof](ctx, c, "prove", q, nil)
+	return ask[nothing, Proof](ctx, c, "proof", q, nil)
 }
 
 // Status tells how the server is, or the directory that was opened.

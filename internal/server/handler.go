@@ -25,14 +25,11 @@ import (
 // handler answers the command line's questions.
 func (c *core) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/search", answer(c.search))
-	mux.HandleFunc("POST /v1/sql", answer(c.sql))
-	mux.HandleFunc("POST /v1/import", c.serveImport)
-	mux.HandleFunc("POST /v1/checkpoint", answer(c.checkpoint))
-	mux.HandleFunc("POST /v1/verify", answer(c.verify))
-	mux.HandleFunc("POST /v1/prove", answer(c.prove))
-	mux.HandleFunc("POST /v1/status", answer(c.status))
-	return mux
+	for _, r := range c.routes() {
+		mux.Handle("POST /api/v1/"+r.name, r)
+	}
+	mux.HandleFunc("POST /api/v1/import", c.serveImport)
+	return c.owner(mux)
 }
 
 // KindOf sorts an error by what its reader can do about it.
@@ -62,7 +59,7 @@ func KindOf(err error) Kind {
 	return Failed
 }
 
-func (c *core) search(ctx context.Context, q SearchQuestion, emit func(Row) error) (Coverage, error) {
+func (c *core) search(ctx context.Context, by *asker, q SearchQuestion, emit func(Row) error) (Coverage, error) {
 	predicate, err := match.Parse(q.Query)
 	if err != nil {
 		return Coverage{}, err
@@ -80,10 +77,10 @@ func (c *core) search(ctx context.Context, q SearchQuestion, emit func(Row) erro
 		return emit(row)
 	}
 	if q.Follow {
-		cov, err := c.follow(ctx, s, give)
+		cov, err := c.follow(ctx, by, s, give)
 		return cov, notOfTheQuestion(ctx, err)
 	}
-	cov, err := c.engine.As(query.All).Search(ctx, s, give)
+	cov, err := by.read.Search(ctx, s, give)
 	if cov == nil {
 		cov = &query.Coverage{}
 	}
@@ -108,14 +105,14 @@ func firstLine(err error) string {
 const followEvery = 200 * time.Millisecond
 
 // follow gives what is there, the oldest first, then what arrives, in the order of its arrival, until whoever asks has gone.
-func (c *core) follow(ctx context.Context, s query.Search, give func(*query.Row) error) (Coverage, error) {
+func (c *core) follow(ctx context.Context, by *asker, s query.Search, give func(*query.Row) error) (Coverage, error) {
 	// The newest rows come first out of a search with a limit, and are to be given last.
 	var first []*query.Row
 	keep := func(r *query.Row) error { first = append(first, r); return nil }
 	if s.Limit == 0 {
 		s.OldestFirst, keep = true, give
 	}
-	cov, err := c.engine.As(query.All).Search(ctx, s, keep)
+	cov, err := by.read.Search(ctx, s, keep)
 	if err != nil {
 		return Coverage{}, err
 	}
@@ -147,7 +144,7 @@ func (c *core) follow(ctx context.Context, s query.Search, give func(*query.Row)
 			}
 			s.Range.Query, s.Range.Clusters = match.And(predicate, arrived), []string{name}
 			s.Limit, s.OldestFirst = 0, true
-			cov, err := c.engine.As(query.All).Search(ctx, s, give)
+			cov, err := by.read.Search(ctx, s, give)
 			if err != nil {
 				return Coverage{}, err
 			}
@@ -191,7 +188,7 @@ func (c *core) checkClusters(names []string) error {
 	return nil
 }
 
-func (c *core) sql(ctx context.Context, q SQLQuestion, emit func(SQLItem) error) (Coverage, error) {
+func (c *core) sql(ctx context.Context, by *asker, q SQLQuestion, emit func(SQLItem) error) (Coverage, error) {
 	if err := c.checkClusters(q.Clusters); err != nil {
 		return Coverage{}, err
 	}
@@ -213,7 +210,7 @@ func (c *core) sql(ctx context.Context, q SQLQuestion, emit func(SQLItem) error)
 		}
 		return emit(item)
 	}
-	cov, err := c.engine.As(query.All).SQL(ctx, query.Statement{SQL: q.Statement, Clusters: q.Clusters}, columns, row)
+	cov, err := by.read.SQL(ctx, query.Statement{SQL: q.Statement, Clusters: q.Clusters}, columns, row)
 	if cov == nil {
 		cov = &query.Coverage{}
 	}

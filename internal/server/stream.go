@@ -139,7 +139,7 @@ func ask[Item, End any](ctx context.Context, c *Client, name string, question an
 }
 
 func send[Item, End any](ctx context.Context, c *Client, name string, body io.Reader, f func(Item) error) (end End, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://annals/v1/"+name, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://annals/api/v1/"+name, body)
 	if err != nil {
 		return end, err
 	}

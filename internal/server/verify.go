@@ -15,7 +15,7 @@ import (
 // verifyEvery is how often a verification tells how far it is.
 const verifyEvery = 100 * time.Millisecond
 
-func (c *core) verify(ctx context.Context, q VerifyQuestion, emit func(VerifyProgress) error) (*ledger.Report, error) {
+func (c *core) verify(ctx context.Context, _ *asker, q VerifyQuestion, emit func(VerifyProgress) error) (*ledger.Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	return c.ledger.Verify(ctx, q.options(func(p VerifyProgress) {
@@ -47,7 +47,7 @@ func Verify(ctx context.Context, dir string, q VerifyQuestion, progress func(Ver
 			conn.Close()
 			c := newClient(func(context.Context, string, string) (net.Conn, error) { return dialSocket(dir) })
 			defer c.Close()
-			return ask[VerifyProgress, *ledger.Report](ctx, c, "verify", q, func(p VerifyProgress) error { progress(p); return nil })
+			return ask[VerifyProgress, *ledger.Report](ctx, c, "ledger/verify", q, func(p VerifyProgress) error { progress(p); return nil })
 		}
 		if !errors.Is(err, ErrNoServer) {
 			return nil, err
