@@ -19,9 +19,9 @@ type SearchQuestion struct {
 	Since    time.Time `json:"since,omitzero"` // event time, included
 	Until    time.Time `json:"until,omitzero"` // event time, excluded
 	Clusters []string  `json:"clusters,omitempty"`
-	Limit    int       `json:"limit"` // 0: none
+	Limit    int       `json:"limit,omitempty"` // 0: none
 	Follow   bool      `json:"follow,omitempty"`
-	Detail   Detail    `json:"detail"`
+	Detail   Detail    `json:"detail,omitempty"` // default summary
 }
 
 // SQLQuestion asks for the answer to a statement: an item with Columns, then items with a Row, then a Coverage.

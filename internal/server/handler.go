@@ -60,6 +60,9 @@ func KindOf(err error) Kind {
 }
 
 func (c *core) search(ctx context.Context, by *asker, q SearchQuestion, emit func(Row) error) (Coverage, error) {
+	if q.Detail == "" {
+		q.Detail = Summary
+	}
 	predicate, err := match.Parse(q.Query)
 	if err != nil {
 		return Coverage{}, err

@@ -1,0 +1,794 @@
+// Generated from the Go types by go test ./internal/server -run TestTypeScript -update. Do not edit.
+
+/** Count is a value, how often it was seen, and when. */
+export interface ActorCount {
+  value: string;
+  count: number;
+  first: string;
+  last: string;
+}
+
+/** Day is how much a user did on a day (UTC). */
+export interface ActorDay {
+  /** 2026-11-21 */
+  day: string;
+  requests: number;
+  failures: number;
+}
+
+/** Grant is an access as RBAC granted it: by authorization.k8s.io/reason. */
+export interface ActorGrant {
+  /** RoleBinding prod/web-editors, ClusterRoleBinding cluster-admin; "" if the reason names none */
+  binding: string;
+  /** ClusterRole/edit */
+  role: string;
+  /** Group dev, User jane, ServiceAccount prod/default */
+  to: string;
+  /** where it is no binding: "node authorizer", system:masters, … */
+  reason?: string;
+  /** requests it allowed */
+  count: number;
+  /** and when */
+  first?: string;
+  last?: string;
+  /** what for */
+  verbs?: string[];
+  resources?: string[];
+  /** seen to be granted (in bodies of bindings), not seen used */
+  unused?: boolean;
+  /** of an unused one: cluster/position of the event that shows it */
+  where?: string;
+}
+
+/** Profile is what is known of a user. */
+export interface ActorProfile {
+  user: string;
+  /** a request counts once */
+  events: number;
+  /** code 400 and up */
+  failures: number;
+  forbidden: number;
+  first?: string;
+  last?: string;
+  /** the peer's; claims of the client itself are not counted */
+  addresses: ActorCount[];
+  agents: ActorCount[];
+  groups: ActorCount[];
+  namespaces: ActorCount[];
+  verbs: ActorCount[];
+  resources: ActorCount[];
+  codes: ActorCount[];
+  /** whom it impersonated */
+  actedAs: ActorCount[];
+  /** who impersonated it */
+  actedBy: ActorCount[];
+  grants: ActorGrant[];
+  days: ActorDay[];
+  /** what this cannot tell */
+  notes?: string[];
+  coverage: Coverage;
+}
+
+/** Question asks about one user: user.username, or whoever acted as it. */
+export interface ActorQuestion {
+  user: string;
+  since?: string;
+  until?: string;
+  clusters?: string[];
+}
+
+/** Role is the least role that covers what a user did. */
+export interface ActorRole {
+  user: string;
+  /** Roles, ClusterRoles and their bindings, as kubectl apply takes them */
+  yaml: string;
+  notes?: string[];
+  coverage: Coverage;
+}
+
+/** AskQuestion asks a named question. Items are query.Event, or Group where the question counts; the end is an Answer. Without a name the items are named.Question. */
+export interface AskQuestion {
+  name?: string;
+  params?: Record<string, string>;
+  since?: string;
+  until?: string;
+  clusters?: string[];
+  /** default 100 */
+  limit?: number;
+}
+
+/** CheckpointQuestion asks for a signed tree head; the end is a Note. */
+export interface CheckpointQuestion {
+  /** empty: the only one that there is */
+  cluster?: string;
+}
+
+/** ClusterCoverage is the run of positions, To excluded, that a snapshot of a cluster holds. */
+export interface ClusterCoverage {
+  name: string;
+  from: number;
+  to: number;
+}
+
+/** ClusterStatus is how one cluster is. */
+export interface ClusterStatus {
+  name: string;
+  events: number;
+  unsealed: number;
+  /** no written checkpoint covers them */
+  unsigned: number;
+  lastEvent?: string;
+  lastArrival?: string;
+}
+
+/** Coverage says what an answer is an answer about. An empty answer whose Coverage is not Complete is no empty answer. */
+export interface Coverage {
+  clusters: ClusterCoverage[];
+  /** event time, included; zero: from the first */
+  since?: string;
+  /** event time, excluded; zero: to the last */
+  until?: string;
+  /** events in the parts of the ledger that the range touches */
+  considered: number;
+  /** events, or rows, given */
+  returned: number;
+  /** Of the events considered, those that a reader must know about. */
+  salvaged: number;
+  quarantined: number;
+  truncated: number;
+  conflicts: number;
+  /** the answer is about the events that meet this predicate alone */
+  scope?: string;
+  /** requests' and responses' bodies were not looked at */
+  withoutBodies?: boolean;
+  /** there is more than was asked for */
+  limitReached: boolean;
+  /** but for the limit, nothing was left out */
+  complete: boolean;
+  /** what was, if not */
+  why?: string[];
+  /** how long the answer took */
+  seconds: number;
+}
+
+/** Detail is how much of each event a search gives back. */
+export type Detail = "summary" | "whole" | "raw";
+
+/** Error is why a question failed, in a form that survives the way to the command line. */
+export interface Error {
+  kind: Kind;
+  message: string;
+}
+
+/** Event is one event of an answer as people are given it: where it stands, what everybody asks first, and on demand the event itself. */
+export interface Event {
+  cluster: string;
+  position: number;
+  origin: string;
+  /** other origins by which the same event came */
+  alsoFrom?: string[];
+  received: string;
+  marks?: string[];
+  note?: string;
+  /** when it was received, if the event has no time that can be read */
+  time: string;
+  auditID?: string;
+  level?: string;
+  stage?: string;
+  verb?: string;
+  user?: string;
+  impersonatedUser?: string;
+  apiGroup?: string;
+  resource?: string;
+  subresource?: string;
+  namespace?: string;
+  name?: string;
+  code?: number;
+  sourceIPs?: string[];
+  userAgent?: string;
+  requestURI?: string;
+  decision?: string;
+  reason?: string;
+  /** seconds; absent where it is not known */
+  latency?: number;
+  /** what happened, in words */
+  sentence: string;
+  /** a v1 event; absent where the bytes hold none */
+  event?: unknown;
+  /** the bytes as the ledger keeps them */
+  raw?: string;
+}
+
+/** EventDetail is one event, whole. */
+export interface EventDetail {
+  event: Event;
+  seven: Seven;
+  /** of the same request, this one included, the first first */
+  stages: Event[];
+  proof: ProofState;
+  coverage: Coverage;
+}
+
+/** EventQuestion asks for one event, all stages of its request, and what it says: by cluster and position, or by audit ID. */
+export interface EventQuestion {
+  cluster?: string;
+  position?: number;
+  /** an audit ID */
+  id?: string;
+}
+
+/** Facet is the values of a field and how many events of a range have them, counted exactly. */
+export interface Facet {
+  field: string;
+  values: Value[];
+  /** values in all, absence not counted */
+  distinct: number;
+  /** events without the field */
+  absent: number;
+}
+
+/** FacetsQuestion asks for counts by fields. Items are query.Facet, the end is a Coverage. */
+export interface FacetsQuestion {
+  query?: string;
+  /** event time, included */
+  since?: string;
+  /** event time, excluded */
+  until?: string;
+  clusters?: string[];
+  /** none: the twelve that matter most */
+  fields?: string[];
+  /** values of each; default 10 */
+  limit?: number;
+  /** the rarest first */
+  rare?: boolean;
+}
+
+/** Field is a field of the search language. */
+export interface Field {
+  name: string;
+  aliases?: string[];
+  /** text, number, time, duration, network, list, object, mark */
+  kind: string;
+  about: string;
+  /** where they are few and fixed */
+  values?: string[];
+  /** events can be counted by it */
+  facet?: boolean;
+}
+
+/** Followed is a file that is being followed. */
+export interface Followed {
+  cluster: string;
+  path: string;
+  /** bytes */
+  behind: number;
+}
+
+/** Group is how many events have these values of the fields that a question counts by. */
+export interface Group {
+  values: string[];
+  count: number;
+}
+
+/** HitSeries is the counts of one value. */
+export interface HitSeries {
+  /** "" where the field is absent */
+  value: string;
+  others?: boolean;
+  total: number;
+  /** one for each bucket from From to To */
+  counts: number[];
+}
+
+/** Hits is a histogram of a whole range, counted exactly: every event of the range is in one bucket of one series. */
+export interface Hits {
+  /** of the first bucket */
+  from: string;
+  /** end of the last */
+  to: string;
+  /** seconds */
+  step: number;
+  total: number;
+  /** the field that the series are values of */
+  by?: string;
+  /** the most frequent first; the last may be the others together */
+  series: HitSeries[];
+  coverage: Coverage;
+  /** if Total is 0 */
+  nearest?: Nearest;
+}
+
+/** HitsQuestion asks for a histogram; the end is a query.Hits. */
+export interface HitsQuestion {
+  query?: string;
+  /** event time, included */
+  since?: string;
+  /** event time, excluded */
+  until?: string;
+  clusters?: string[];
+  /** about how many; default 60 */
+  buckets?: number;
+  /** seconds; instead of Buckets */
+  step?: number;
+  /** a field; "": one series. Also code-class: 2xx, 3xx, 4xx, 5xx */
+  by?: string;
+  /** series before the others; default 5 */
+  top?: number;
+}
+
+/** Kind is a sort of failure; each has an exit code of its own. */
+export type Kind = "failed" | "usage" | "tampered" | "missing" | "signature" | "unverifiable";
+
+/** Finding is one thing that Verify holds against the ledger: what, and where. */
+export interface LedgerFinding {
+  kind: LedgerFindingKind;
+  cluster?: string;
+  /** a file, or positions */
+  where: string;
+  what: string;
+}
+
+/** FindingKind is what is wrong, in the order of how bad it is. */
+export type LedgerFindingKind = "tampered" | "missing" | "bad signature" | "unverifiable";
+
+/** Report is what Verify found and what it covered. */
+export interface LedgerReport {
+  findings: LedgerFinding[];
+  clusters: LedgerVerifiedRange[];
+  /** things to know that are no fault, such as a torn tail that was kept */
+  notes?: string[];
+}
+
+/** LedgerState is how one cluster's record is. For a scoped reader the figures are absent. */
+export interface LedgerState {
+  cluster: string;
+  events?: number;
+  lastEvent?: string;
+  lastArrival?: string;
+  proof: ProofState;
+}
+
+/** VerifiedRange is what was checked of a cluster. */
+export interface LedgerVerifiedRange {
+  cluster: string;
+  /** events in the ledger */
+  size: number;
+  /** events whose bytes were read and held against the tree */
+  checked: number;
+  from: number;
+  /** the positions checked: from From up to but without To */
+  to: number;
+  root: string;
+  /** size that the signed checkpoint covers */
+  checkpoint: number;
+  against?: number;
+}
+
+/** Me is who asks. */
+export interface Me {
+  name: string;
+  /** reader, auditor, admin */
+  role: string;
+  scope?: string;
+  bodies: boolean;
+  expires?: string;
+  /** a demo: nobody signed in */
+  anonymous?: boolean;
+  canSQL: boolean;
+  canProve: boolean;
+  canVerify: boolean;
+  canImport: boolean;
+  canTokens: boolean;
+  version: string;
+  /** that there are, for this reader */
+  clusters: string[];
+}
+
+/** Asked is a question with its parameters put in: what runs. */
+export interface NamedAsked {
+  question: NamedQuestion;
+  params?: Record<string, string>;
+  /** the search as it runs */
+  search: string;
+}
+
+/** Parameter is what a question leaves open. */
+export interface NamedParameter {
+  name: string;
+  about: string;
+  /** text, user, namespace, object, networks, hour */
+  type: string;
+  default?: string;
+}
+
+/** Question is one of them, as the YAML has it. */
+export interface NamedQuestion {
+  /** secrets-read */
+  name: string;
+  /** Who read secrets? */
+  title: string;
+  /** what the answer means, what it does not show, what to look at next */
+  about: string;
+  /** Access, Sessions, Changes, …: how lists are cut */
+  group: string;
+  /** with {parameter} in it */
+  search: string;
+  params?: NamedParameter[];
+  /** count by these fields instead of listing events */
+  by?: string[];
+  /** time (newest first) or latency (slowest first) */
+  sort?: string;
+  /** which audit level the answer needs: Metadata, Request, RequestResponse */
+  needs?: string;
+}
+
+/** Nearest is where the closest matches outside an empty range lie. */
+export interface Nearest {
+  before?: string;
+  after?: string;
+}
+
+/** Neighbours are the events around one: of the same actor, of the same object, or of the same time. */
+export interface Neighbours {
+  by: string;
+  /** what finds them all */
+  search: string;
+  /** the nearest last */
+  before: Event[];
+  /** the nearest first */
+  after: Event[];
+  coverage: Coverage;
+}
+
+/** NeighboursQuestion asks for the events around one; the end is a query.Neighbours. */
+export interface NeighboursQuestion {
+  cluster: string;
+  position: number;
+  /** actor, object or time */
+  by: string;
+  /** on each side; default 5 */
+  limit?: number;
+}
+
+/** Note is a signed note. */
+export interface Note {
+  cluster: string;
+  text: string;
+}
+
+/** nothing is the item of an answer that has none. */
+export type Nothing = Record<string, never>;
+
+/** Blamed is the newest known state of an object, each line with the version that last set it. */
+export interface ObjectBlamed {
+  ref: ObjectRef;
+  at: ObjectVersion;
+  lines: ObjectLine[];
+  /** those that the lines name, without Object */
+  versions: ObjectVersion[];
+  coverage: Coverage;
+}
+
+/** Change is one field that differs from the version before. Values are JSON; absent ones are "". */
+export interface ObjectChange {
+  /** spec.containers[name=web].image */
+  path: string;
+  before?: string;
+  after?: string;
+}
+
+/** Difference is what changed between two versions. */
+export interface ObjectDifference {
+  from: ObjectVersion;
+  to: ObjectVersion;
+  changes: ObjectChange[];
+  /** all of both */
+  lines: ObjectLine[];
+  coverage: Coverage;
+}
+
+/** Known says how much of a version is known. */
+export type ObjectKnown = "observed" | "derived" | "partial" | "unknown" | "gone";
+
+/** Life is an object's history. */
+export interface ObjectLife {
+  ref: ObjectRef;
+  /** the oldest first */
+  versions: ObjectVersion[];
+  coverage: Coverage;
+}
+
+/** Line is a line of a diff, or of a blame. */
+export interface ObjectLine {
+  /** " ", "+", "-"; of a blame " ", and "?" where what was not observed may stand */
+  op: string;
+  /** YAML, without the newline */
+  text: string;
+  /** its number in the version before; 0: not there */
+  before?: number;
+  /** and after */
+  after?: number;
+  /** blame: who last set it: the version's Number; 0: before the first that was seen */
+  version?: number;
+}
+
+/** Question asks about one object. */
+export interface ObjectQuestion {
+  /** empty: the only one that has it */
+  cluster?: string;
+  resource: string;
+  apiGroup?: string;
+  namespace?: string;
+  name: string;
+  since?: string;
+  until?: string;
+  /** show metadata.managedFields */
+  managedFields?: boolean;
+  /** show status, and versions that changed nothing else */
+  status?: boolean;
+  /** versions seen in answers to get and list count as observations */
+  reads?: boolean;
+}
+
+/** Ref names an object, or what a person calls it: Resource may be a plural, a singular, a short name (deploy) or a kind (Deployment), with a group behind it if need be (deploy.apps). */
+export interface ObjectRef {
+  /** empty: the only one that has it */
+  cluster?: string;
+  resource: string;
+  apiGroup?: string;
+  namespace?: string;
+  name: string;
+}
+
+/** Version is one state of the object and the event that made it. */
+export interface ObjectVersion {
+  /** 1, 2, … the oldest seen first */
+  number: number;
+  known: ObjectKnown;
+  /** why it is not observed */
+  why?: string;
+  time: string;
+  resourceVersion?: string;
+  /** another UID is another object of the same name */
+  uid?: string;
+  /** in words: "spec.replicas 3 → 5, and 2 more" */
+  summary: string;
+  changes?: ObjectChange[];
+  /** between this version and the one before there was one that nobody saw */
+  missed?: boolean;
+  event: Event;
+  /** YAML; "" if nothing of it is known */
+  object?: string;
+}
+
+/** Overview is what the first screen says about a range; all of it within what the reader may see. */
+export interface Overview {
+  events: number;
+  failures: number;
+  actors: Value[];
+  /** reads of secrets */
+  secrets: number;
+  /** exec, attach, port-forward */
+  sessions: number;
+  /** forbidden or not let in */
+  denied: number;
+  deletions: number;
+  /** changes of roles and bindings */
+  privileges: number;
+  /** users by refused requests */
+  failing: Value[];
+  ledger: LedgerState[];
+  coverage: Coverage;
+}
+
+/** Proof is the file that annals verify checks. */
+export interface Proof {
+  cluster: string;
+  position: number;
+  /** events with this ID; the one proven is the last */
+  stages: number;
+  file: string;
+}
+
+/** ProofState says what proves an event at present. */
+export interface ProofState {
+  /** a signed checkpoint covers it */
+  signed: boolean;
+  /** how many events that covers */
+  checkpoint: number;
+  /** when it was written */
+  at?: string;
+  /** when the whole cluster was last held against its signatures */
+  verified?: string;
+  /** of that: ok, or what was wrong */
+  verdict?: string;
+  /** that checks the signature */
+  publicKey?: string;
+}
+
+/** ProveQuestion asks for the proof of an event; the end is a Proof. */
+export interface ProveQuestion {
+  /** an audit ID, or a position */
+  id: string;
+  /** empty: whichever has it */
+  cluster?: string;
+}
+
+/** SQLColumn is a column of a statement's answer; Type is DuckDB's name for it. */
+export interface SQLColumn {
+  name: string;
+  type: string;
+}
+
+/** SQLItem is either the columns or a row. */
+export interface SQLItem {
+  columns?: SQLColumn[];
+  row?: unknown[];
+}
+
+/** SQLQuestion asks for the answer to a statement: an item with Columns, then items with a Row, then a Coverage. */
+export interface SQLQuestion {
+  statement: string;
+  clusters?: string[];
+}
+
+/** SearchQuestion asks for events. The answer's items are Rows, its end a Coverage. */
+export interface SearchQuestion {
+  query: string;
+  /** event time, included */
+  since?: string;
+  /** event time, excluded */
+  until?: string;
+  clusters?: string[];
+  /** 0: none */
+  limit: number;
+  follow?: boolean;
+  detail: Detail;
+}
+
+/** Session is one session, or the attempt at one. */
+export interface Session {
+  /** exec, attach, portforward, cp, debug, ephemeralcontainer, proxy */
+  kind: string;
+  /** denied, failed, open, ended, unknown */
+  state: string;
+  cluster: string;
+  auditID: string;
+  user: string;
+  as?: string;
+  namespace?: string;
+  /** pods/web-1, nodes/worker-1, services/db */
+  target: string;
+  container?: string;
+  command?: string[];
+  /** of a debug or ephemeral container */
+  image?: string;
+  ports?: number[];
+  stdin?: boolean;
+  tty?: boolean;
+  /** the peer's address */
+  from?: string;
+  agent?: string;
+  code?: number;
+  /** why it was allowed or refused */
+  reason?: string;
+  start: string;
+  end?: string;
+  seconds?: number;
+  /** its events */
+  positions: number[];
+  sentence: string;
+}
+
+/** Question asks for sessions. */
+export interface SessionQuestion {
+  /** narrows them, in the search language */
+  query?: string;
+  since?: string;
+  until?: string;
+  clusters?: string[];
+  /** only those that were refused */
+  denied?: boolean;
+  /** the newest; 0: all */
+  limit?: number;
+}
+
+/** Sessions is the answer: the newest first. */
+export interface Sessions {
+  sessions: Session[];
+  coverage: Coverage;
+}
+
+/** Seven are the seven questions that every event answers. */
+export interface Seven {
+  /** what happened */
+  what: string;
+  /** and when */
+  when: string;
+  /** who initiated it */
+  who: string;
+  /** on what it happened */
+  onWhat: string;
+  /** where it was observed */
+  observed: string;
+  /** from where it was initiated */
+  from: string;
+  /** to where it was going */
+  to: string;
+}
+
+/** Status is how a data directory is. */
+export interface Status {
+  version: string;
+  /** of the process that has the ledger open */
+  pid: number;
+  started: string;
+  failed?: string;
+  sealFailed?: boolean;
+  logBytes: number;
+  clusters: ClusterStatus[];
+  followed?: Followed[];
+}
+
+/** StatusQuestion asks how the server is; the end is a Status. */
+export interface StatusQuestion {
+}
+
+/** Value is a value of a field and how many events have it. */
+export interface Value {
+  /** "" where the field is absent */
+  value: string;
+  count: number;
+}
+
+/** Values are the most frequent values of a field that begin with, or else hold, what was typed. */
+export interface Values {
+  values: Value[];
+  coverage: Coverage;
+}
+
+/** ValuesQuestion asks for the values of a field, for completion; the end is a Values. */
+export interface ValuesQuestion {
+  query?: string;
+  /** event time, included */
+  since?: string;
+  /** event time, excluded */
+  until?: string;
+  clusters?: string[];
+  field: string;
+  prefix?: string;
+  /** default 20 */
+  limit?: number;
+}
+
+/** VerifyProgress is how far a verification is, in events. */
+export interface VerifyProgress {
+  done: number;
+  total: number;
+}
+
+/** VerifyQuestion asks to hold the ledger against its signatures. Items are VerifyProgress, the end is a ledger.Report. */
+export interface VerifyQuestion {
+  cluster?: string;
+  from?: number;
+  /** excluded; 0 with From 0: all */
+  to?: number;
+  against?: string;
+  key?: string;
+}
+
+/** The questions of the API, by what follows /api/v1/. */
+export interface Routes {
+  /** Find events. */
+  "events": { question: SearchQuestion; item: Event; end: Coverage };
+  /** Answer one SELECT over the view events. */
+  "sql": { question: SQLQuestion; item: SQLItem; end: Coverage };
+  /** Sign the tree head of a cluster. */
+  "ledger/checkpoint": { question: CheckpointQuestion; item: Nothing; end: Note };
+  /** Hold the ledger against its signatures. */
+  "ledger/verify": { question: VerifyQuestion; item: VerifyProgress; end: LedgerReport };
+  /** Make the proof of an event. */
+  "proof": { question: ProveQuestion; item: Nothing; end: Proof };
+  /** How the server is. */
+  "status": { question: StatusQuestion; item: Nothing; end: Status };
+}
