@@ -22,6 +22,7 @@ type core struct {
 	metrics *source.Metrics
 	log     *slog.Logger
 	started time.Time
+	guard   guard // who may ask, and the record of what was asked
 }
 
 // openCore opens the directory for this process alone. Its errors say what to do.

@@ -22,14 +22,14 @@ import (
 	"annals.dev/internal/wal"
 )
 
-// handler answers the command line's questions.
-func (c *core) handler() http.Handler {
+// questions answers whoever was let in: handler and web see to that.
+func (c *core) questions() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range c.routes() {
 		mux.Handle("POST /api/v1/"+r.name, r)
 	}
 	mux.HandleFunc("POST /api/v1/import", c.serveImport)
-	return c.owner(mux)
+	return mux
 }
 
 // KindOf sorts an error by what its reader can do about it.

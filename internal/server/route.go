@@ -32,15 +32,6 @@ func (c *core) askerFor(who access.Caller) *asker {
 	return &asker{who, c.engine.As(query.Sight{Scope: who.Scope, Bodies: who.Bodies})}
 }
 
-// owner lets every request in as the owner of the data directory: it is for those that come through the socket, which nobody
-// else can open.
-func (c *core) owner(next http.Handler) http.Handler {
-	by := c.askerFor(access.Caller{Name: "owner", Role: access.Admin, Bodies: true})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(withAsker(r.Context(), by)))
-	})
-}
-
 // route is one question of the API: where it is asked, by whom, and what its answer is made of.
 type route struct {
 	name         string      // /api/v1/<name>
