@@ -11,24 +11,31 @@ import (
 	"time"
 )
 
-// The reasons for which Authenticate refuses. Its error wraps one of them and says more.
+// The reasons for which Authenticate and Caller refuse. Their errors wrap one of them and say more.
 var (
 	ErrNoCredentials  = errors.New("no credentials")
 	ErrBadToken       = errors.New("unknown token")
 	ErrBadCertificate = errors.New("client certificate not accepted")
-	ErrExpired        = errors.New("client certificate expired")
+	ErrExpired        = errors.New("credentials expired")
+	ErrWrongRole      = errors.New("token of another role")
 )
 
 // Authenticate gives the cluster that a request speaks for, by its bearer token or else by its client certificate.
 func (s *Store) Authenticate(r *http.Request) (cluster string, err error) {
-	if h := r.Header.Get("Authorization"); h != "" {
-		scheme, text, _ := strings.Cut(h, " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return "", fmt.Errorf("%w: Authorization is %.20q, only Bearer is known", ErrBadToken, scheme)
+	text, err := Bearer(r)
+	if err != nil {
+		return "", err
+	}
+	if text != "" {
+		t, err := s.find(text)
+		if errors.Is(err, ErrBadToken) {
+			err = fmt.Errorf("%w; annals setup makes a new one", err)
 		}
-		t, ok := s.findToken(strings.TrimSpace(text))
-		if !ok {
-			return "", fmt.Errorf("%w: it was revoked, mistyped, or made for another server; annals setup makes a new one", ErrBadToken)
+		if err != nil {
+			return "", err
+		}
+		if t.Role != Ingest {
+			return "", fmt.Errorf("%w: events are delivered with ingest tokens, and %s is a token of the role %s; annals setup makes one", ErrWrongRole, t.ID, t.Role)
 		}
 		return t.Cluster, nil
 	}
@@ -36,6 +43,51 @@ func (s *Store) Authenticate(r *http.Request) (cluster string, err error) {
 		return s.fromCertificate(r.TLS.PeerCertificates)
 	}
 	return "", fmt.Errorf("%w: send a token (Authorization: Bearer %s…) or a client certificate; annals setup makes them", ErrNoCredentials, TokenPrefix)
+}
+
+// Bearer is the token that a request brings, "" if it brings none.
+func Bearer(r *http.Request) (string, error) {
+	all := r.Header["Authorization"]
+	switch {
+	case len(all) == 0:
+		return "", nil
+	case len(all) > 1:
+		return "", fmt.Errorf("%w: there are %d Authorization headers", ErrBadToken, len(all))
+	}
+	scheme, text, _ := strings.Cut(all[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", fmt.Errorf("%w: Authorization is %.20q, only Bearer is known", ErrBadToken, scheme)
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return "", fmt.Errorf("%w: the Authorization header holds none", ErrBadToken)
+	}
+	return text, nil
+}
+
+// Caller is whoever asks with this token, and by what it may be found again while it is in force.
+func (s *Store) Caller(text string) (Caller, Hash, error) {
+	t, err := s.find(text)
+	if err != nil {
+		return Caller{}, Hash{}, err
+	}
+	who, err := t.caller()
+	return who, hashOf(text), err
+}
+
+// CallerAgain is whoever asked before with the token that has this hash, if it still is in force.
+func (s *Store) CallerAgain(sum Hash) (Caller, error) {
+	t, err := s.findHash(sum)
+	if err != nil {
+		return Caller{}, err
+	}
+	return t.caller()
+}
+
+func (t *held) caller() (Caller, error) {
+	if t.Role == Ingest {
+		return Caller{}, fmt.Errorf("%w: %s delivers events of cluster %s and asks nothing; annals token create makes one for you", ErrWrongRole, t.ID, t.Cluster)
+	}
+	return Caller{Name: t.Name, Role: t.Role, Scope: t.scope, ScopeText: t.Scope, Bodies: t.Bodies, TokenID: t.ID, Expires: t.Expires}, nil
 }
 
 // fromCertificate verifies a chain. It is asked with every request, not at the handshake: an API server keeps one

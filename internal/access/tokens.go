@@ -3,75 +3,81 @@ package access
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base32"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
-
-	"annals.dev/internal/disk"
+	"annals.dev/internal/match"
 )
 
 // TokenPrefix begins every token, so that people and scanners know one when they see it. 52 of a-z and 2-7 follow.
 const TokenPrefix = "annals_"
 
-const (
-	tokensName    = "tokens.json"
-	tokensVersion = 1
-)
+// Life is how long the token of a person lasts where nothing else was said.
+const Life = 90 * 24 * time.Hour
 
 // Token is what is kept of a token.
 type Token struct {
 	ID      string    `json:"id"` // the first 12 digits of SHA256
-	Cluster string    `json:"cluster"`
+	Role    Role      `json:"role"`
+	Name    string    `json:"name,omitempty"`    // of whoever asks with it; not of an ingest token
+	Cluster string    `json:"cluster,omitempty"` // of an ingest token
+	Scope   string    `json:"scope,omitempty"`   // a predicate: what a reader may see
+	Bodies  bool      `json:"bodies,omitempty"`
 	SHA256  string    `json:"sha256"` // of the whole text, prefix included, in hex
 	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires,omitzero"` // never, if absent
 	Note    string    `json:"note,omitempty"`
-}
-
-type tokenFile struct {
-	Version int     `json:"version"`
-	Tokens  []Token `json:"tokens"`
-}
-
-// tokenCache is tokens.json as last read.
-type tokenCache struct {
-	mu     sync.Mutex
-	stamp  fileStamp
-	hashes [][32]byte
-	list   []Token // parallel to hashes
 }
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// NewToken makes a token for a cluster, beside those it has. The text is given back this once and kept nowhere.
+// NewToken makes a token with which a cluster delivers, beside those it has.
 func (s *Store) NewToken(cluster, note string) (text string, t Token, err error) {
-	if err := CheckCluster(cluster); err != nil {
-		return "", t, err
-	}
+	return s.Create(Token{Role: Ingest, Cluster: cluster, Note: note})
+}
+
+// Create makes a token of what want says, but for its ID, SHA256 and Created, which are given to it; so is a name. The
+// text is given back this once and kept nowhere.
+func (s *Store) Create(want Token) (text string, t Token, err error) {
+	t = want
 	var secret [32]byte
 	rand.Read(secret[:])
 	text = TokenPrefix + base32Lower.EncodeToString(secret[:])
-	sum := sha256.Sum256([]byte(text))
-	t = Token{Cluster: cluster, SHA256: hex.EncodeToString(sum[:]), Created: s.now().UTC().Truncate(time.Second), Note: note}
-	t.ID = t.SHA256[:12]
-	err = s.changeTokens(func(list []Token) ([]Token, error) { return append(list, t), nil })
-	if err != nil {
+	sum := hashOf(text)
+	t.SHA256 = hex.EncodeToString(sum[:])
+	t.ID = t.SHA256[:idLength]
+	t.Created = s.now().UTC().Truncate(time.Second)
+	t.Expires = t.Expires.UTC().Truncate(time.Second)
+	if t.Role != Ingest && t.Name == "" {
+		t.Name = string(t.Role) + "-" + t.ID
+	}
+	if err := t.check(); err != nil {
+		return "", Token{}, &RefusedError{err}
+	}
+	if t.expired(t.Created) {
+		return "", Token{}, &RefusedError{fmt.Errorf("the token would end on %s, which is past", t.Expires.Format(time.RFC3339))}
+	}
+	if err := s.changeTokens(func(list []Token) ([]Token, error) { return append(list, t), nil }); err != nil {
 		return "", Token{}, err
 	}
 	return text, t, nil
 }
 
-// Revoke ends the token with this ID. What was delivered with it stays.
+// RefusedError says why a token cannot be as it was asked for.
+type RefusedError struct{ error }
+
+func (e *RefusedError) Unwrap() error { return e.error }
+
+// ErrNoToken is what Revoke's error wraps where there is no such token.
+var ErrNoToken = errors.New("no such token")
+
+// Revoke ends the token with this ID at once, and the sessions begun with it. What was delivered with it stays.
 func (s *Store) Revoke(id string) error {
 	return s.changeTokens(func(list []Token) ([]Token, error) {
 		for i, t := range list {
@@ -79,116 +85,78 @@ func (s *Store) Revoke(id string) error {
 				return append(list[:i:i], list[i+1:]...), nil
 			}
 		}
-		return nil, fmt.Errorf("no token has the id %q", id)
+		return nil, fmt.Errorf("%w: none has the id %.40q; annals token list shows them", ErrNoToken, id)
 	})
 }
 
-// Tokens lists the tokens in force, oldest first.
+// Tokens lists the tokens that were not revoked, oldest first. Some may have expired.
 func (s *Store) Tokens() ([]Token, error) {
 	f, err := s.readTokens()
 	return f.Tokens, err
 }
 
-// changeTokens rewrites tokens.json under a lock, since a server and a command may both be at it.
-func (s *Store) changeTokens(change func([]Token) ([]Token, error)) error {
-	lock, err := os.OpenFile(filepath.Join(s.dir, tokensName+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("tokens: %w", err)
-	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("tokens: lock %s: %w", lock.Name(), err)
-	}
-	f, err := s.readTokens()
-	if err != nil {
-		return err
-	}
-	if f.Tokens, err = change(f.Tokens); err != nil {
-		return err
-	}
-	f.Version = tokensVersion
-	b, err := json.MarshalIndent(f, "", "  ")
-	if err == nil {
-		err = disk.WriteFile(s.fs, tokensName, append(b, '\n'))
-	}
-	if err != nil {
-		return fmt.Errorf("tokens: %w", err)
-	}
-	return nil
-}
+const (
+	idLength = 12
+	maxText  = 200 // bytes of a name or note
+	maxScope = 4 << 10
+)
 
-// readTokens reads tokens.json; a missing one holds none.
-func (s *Store) readTokens() (f tokenFile, err error) {
-	b, err := disk.ReadFile(s.fs, tokensName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
+// check says whether a token is one that can be.
+func (t *Token) check() error {
+	if n, err := hex.DecodeString(t.SHA256); err != nil || len(n) != sha256.Size {
+		return errors.New("sha256 is not 64 hex digits")
 	}
-	if err != nil {
-		return f, fmt.Errorf("tokens: %w", err)
+	if t.ID != strings.ToLower(t.SHA256)[:idLength] {
+		return fmt.Errorf("the id is not the first %d digits of sha256", idLength)
 	}
-	return parseTokens(b)
-}
-
-func parseTokens(b []byte) (f tokenFile, err error) {
-	if err := json.Unmarshal(b, &f); err != nil {
-		return tokenFile{}, fmt.Errorf("tokens: tokens.json: %w", err)
-	}
-	if f.Version > tokensVersion {
-		return tokenFile{}, fmt.Errorf("tokens: tokens.json has version %d, this program reads up to %d: use a newer one", f.Version, tokensVersion)
-	}
-	for _, t := range f.Tokens {
-		if err := CheckCluster(t.Cluster); err != nil {
-			return tokenFile{}, fmt.Errorf("tokens: tokens.json: token %q: %w", t.ID, err)
-		}
-		if n, err := hex.DecodeString(t.SHA256); err != nil || len(n) != sha256.Size {
-			return tokenFile{}, fmt.Errorf("tokens: tokens.json: token %q: sha256 is not 64 hex digits", t.ID)
+	for _, text := range []string{t.Name, t.Note} {
+		if len(text) > maxText || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return fmt.Errorf("%.80q cannot be a name or note: give up to %d bytes of what can be printed", text, maxText)
 		}
 	}
-	return f, nil
-}
-
-// loadTokens reads tokens.json again if it changed. One that cannot be read leaves those that were in force: better an
-// outdated list than a cluster whose events are lost because of a slip of the pen.
-func (s *Store) loadTokens() error {
-	stamp, err := stampOf(s.fs, tokensName)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("tokens: %w", err)
-	}
-	c := &s.tokens
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if stamp == c.stamp {
-		return nil
-	}
-	c.stamp = stamp
-	f, err := s.readTokens()
-	if err != nil {
-		return err
-	}
-	c.list, c.hashes = f.Tokens, make([][32]byte, len(f.Tokens))
-	for i, t := range f.Tokens {
-		hex.Decode(c.hashes[i][:], []byte(t.SHA256))
-	}
-	return nil
-}
-
-// findToken gives the cluster a token is for. It takes the same time wherever the token stands, and whether it stands.
-func (s *Store) findToken(text string) (Token, bool) {
-	sum := sha256.Sum256([]byte(text))
-	if err := s.loadTokens(); err != nil {
-		s.log.Error("tokens cannot be read again; those read before stay in force", "error", err)
-	}
-	c := &s.tokens
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	found := -1
-	for i := range c.hashes {
-		if subtle.ConstantTimeCompare(c.hashes[i][:], sum[:]) == 1 {
-			found = i
+	switch t.Role {
+	case Ingest:
+		if t.Scope != "" || t.Bodies || t.Name != "" || !t.Expires.IsZero() {
+			return errors.New("an ingest token only delivers, for as long as it is not revoked: it has no name, scope, bodies or expiry")
 		}
+		return CheckCluster(t.Cluster)
+	case Reader, Auditor, Admin:
+	default:
+		return fmt.Errorf("%.40q is not a role: choose one of %s, %s, %s, %s", t.Role, Reader, Auditor, Admin, Ingest)
 	}
-	if found < 0 || !strings.HasPrefix(text, TokenPrefix) {
-		return Token{}, false
+	if t.Cluster != "" {
+		return fmt.Errorf("a cluster is for ingest tokens; to let a %s see cluster %s alone, give a reader the scope cluster:%[2]s", t.Role, t.Cluster)
 	}
-	return c.list[found], true
+	if t.Scope != "" && t.Role != Reader {
+		return fmt.Errorf("a scope is for readers: the role %s sees every event", t.Role)
+	}
+	_, err := ParseScope(t.Scope)
+	return err
 }
+
+func (t *Token) expired(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
+
+// ParseScope reads a reader's scope. The empty one is every event but those of Annals itself.
+func ParseScope(text string) (*match.Predicate, error) {
+	if len(text) > maxScope {
+		return nil, fmt.Errorf("the scope has %d bytes, the limit is %d", len(text), maxScope)
+	}
+	p, err := match.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("scope: %w", err)
+	}
+	if _, rest := p.Columns(); rest != nil {
+		return nil, fmt.Errorf("scope: %q asks for words or bodies. What an event's text holds is up to whoever makes the request, so that it "+
+			"could be written into or out of the scope; and the reader might have no right to bodies. Use fields such as ns, resource, user, cluster", rest)
+	}
+	return match.And(p, notReserved), nil
+}
+
+// notReserved leaves out Annals' own events: a reader sees nobody's questions.
+var notReserved = func() *match.Predicate {
+	p, err := match.Parse("-cluster:" + Reserved)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()

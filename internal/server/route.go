@@ -58,5 +58,8 @@ func (c *core) routes() []route {
 		question("ledger/verify", access.Auditor, "Hold the ledger against its signatures.", c.verify),
 		question("proof", access.Reader, "Make the proof of an event.", c.prove),
 		question("status", access.Auditor, "How the server is.", c.status),
+		question("tokens/list", access.Admin, "List the tokens.", c.listTokens),
+		question("tokens/create", access.Admin, "Make a token.", c.createToken),
+		question("tokens/revoke", access.Admin, "End a token.", c.revokeToken),
 	}
 }
