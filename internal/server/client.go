@@ -20,6 +20,7 @@ import (
 // Client asks about one data directory: the server that runs on it, or the directory itself, opened in this process. Close it.
 type Client struct {
 	http  *http.Client
+	base  string // the server's URL
 	close func() error
 	seal  func(context.Context) error // of a directory opened here; nil: a server does that
 }
@@ -61,7 +62,7 @@ func Connect(ctx context.Context, dir string, log *slog.Logger) (*Client, error)
 
 func newClient(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *Client {
 	t := &http.Transport{DialContext: dial, DisableCompression: true}
-	return &Client{http: &http.Client{Transport: t}, close: func() error { t.CloseIdleConnections(); return nil }}
+	return &Client{http: &http.Client{Transport: t}, base: "http://annals", close: func() error { t.CloseIdleConnections(); return nil }}
 }
 
 // connectCore serves a directory to this process alone.
@@ -83,6 +84,18 @@ func connectCore(c *core) *Client {
 		return errors.Join(err, c.close())
 	}
 	return client
+}
+
+// refusal is what an answer that is none says.
+func refusal(resp *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 16<<10))
+	var line struct {
+		Error *Error `json:"error"`
+	}
+	if json.Unmarshal(text, &line) == nil && line.Error != nil {
+		return line.Error
+	}
+	return fmt.Errorf("asking the server: %s: %.1000s", resp.Status, bytes.TrimSpace(text))
 }
 
 // Close ends the client; a directory that it opened is closed.

@@ -139,10 +139,11 @@ func ask[Item, End any](ctx context.Context, c *Client, name string, question an
 }
 
 func send[Item, End any](ctx context.Context, c *Client, name string, body io.Reader, f func(Item) error) (end End, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://annals/api/v1/"+name, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/api/v1/"+name, body)
 	if err != nil {
 		return end, err
 	}
+	req.Header.Set("User-Agent", "annals/"+buildVersion())
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -152,8 +153,7 @@ func send[Item, End any](ctx context.Context, c *Client, name string, body io.Re
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
-		return end, fmt.Errorf("asking the server: %s: %s", resp.Status, bytes.TrimSpace(text))
+		return end, refusal(resp)
 	}
 	d := json.NewDecoder(resp.Body)
 	for {
