@@ -1,6 +1,8 @@
 package match
 
 import (
+	"time"
+
 	"annals.dev/audit"
 	"annals.dev/internal/format"
 )
@@ -18,6 +20,8 @@ type field struct {
 
 	unit   unit
 	zero   bool // 0 means that it is absent
+	from   int64
+	to     int64 // not 0: the number is from from to to
 	names  map[string]int
 	values []string // that the API server writes
 
@@ -25,6 +29,7 @@ type field struct {
 	object   bool     // members are named below it
 	flat     bool     // members' names hold dots, and nothing is below them
 	network  bool     // addresses
+	last     bool     // of a list, only its last element
 	searched bool     // the text is searchable text
 }
 
@@ -67,6 +72,7 @@ var fields = index([]*field{
 	{name: "impersonatedUser.extra", column: "impersonatedUser", span: impersonated, path: []string{"extra"}, object: true, flat: true},
 	{name: "sourceIPs", column: "sourceIPs", span: func(v *audit.View) audit.Span { return v.SourceIPs }},
 	{name: "ip", column: "sourceIPs", span: func(v *audit.View) audit.Span { return v.SourceIPs }, network: true},
+	{name: "peer", column: "sourceIPs", span: func(v *audit.View) audit.Span { return v.SourceIPs }, network: true, last: true},
 	text("userAgent", "userAgent", func(v *audit.View) audit.Text { return v.UserAgent }),
 	text("objectRef.resource", "resource", func(v *audit.View) audit.Text { return v.ObjectRef.Resource }),
 	text("objectRef.subresource", "subresource", func(v *audit.View) audit.Text { return v.ObjectRef.Subresource }),
@@ -88,11 +94,12 @@ var fields = index([]*field{
 	{name: "requestObject", column: bodies, span: func(v *audit.View) audit.Span { return v.RequestObject }, object: true},
 	{name: "responseObject", column: bodies, span: func(v *audit.View) audit.Span { return v.ResponseObject }, object: true},
 	{name: "auditID", column: "auditID", text: func(v *audit.View) audit.Text { return v.AuditID }},
-	{name: "time", column: `"time"`, unit: instant, number: func(r *Row) (int64, bool) {
-		if r.View.Time == 0 {
-			return r.Received, true // so the ledger keeps it
-		}
-		return r.View.Time, true
+	{name: "time", column: `"time"`, unit: instant, number: func(r *Row) (int64, bool) { return r.time(), true }},
+	{name: "hour", column: `hour("time")`, from: 0, to: 23, number: func(r *Row) (int64, bool) {
+		return int64(time.UnixMicro(r.time()).UTC().Hour()), true
+	}},
+	{name: "weekday", column: `isodow("time")`, names: weekdays, is: func(r *Row, n int) bool {
+		return int(time.UnixMicro(r.time()).UTC().Weekday()) == n%7
 	}},
 	{name: "requestReceivedTimestamp", column: `epoch_us("time") - "latency"`, unit: instant, number: func(r *Row) (int64, bool) {
 		return r.View.RequestTime, r.View.RequestTime != 0 && r.View.Time != 0
@@ -113,6 +120,19 @@ const (
 	decisionName = `annotations.authorization.k8s.io/decision`
 	reasonName   = `annotations.authorization.k8s.io/reason`
 )
+
+// weekdays are numbered as ISO 8601 does.
+var weekdays = map[string]int{
+	"monday": 1, "tuesday": 2, "wednesday": 3, "thursday": 4, "friday": 5, "saturday": 6, "sunday": 7,
+}
+
+// time is the event's, or when it came if it tells none: so the ledger keeps it.
+func (r *Row) time() int64 {
+	if r.View.Time == 0 {
+		return r.Received
+	}
+	return r.View.Time
+}
 
 // aliases are the short names, and stageTimestamp, which the ledger calls time.
 var aliases = map[string]string{

@@ -9,6 +9,9 @@ func (t *jsonTest) in(b []byte, scratch *[]byte) bool {
 		return false
 	}
 	w := walker{b: b, value: &t.value, strings: !t.field.object, scratch: scratch}
+	if t.field.last {
+		return w.leaf(w.last()) >= 0 && w.hit
+	}
 	return w.object(0, t.field.path, t.path) >= 0 && w.hit
 }
 
@@ -70,6 +73,23 @@ func (w *walker) elements(i int, path, then []string) int {
 		}
 	}
 	return i + 1
+}
+
+// last is the position of an array's last element, the end if it has none; of what is no array it is the value itself.
+func (w *walker) last() int {
+	i := w.space(0)
+	if w.at(i) != '[' {
+		return i
+	}
+	last := len(w.b)
+	for i = w.space(i + 1); w.at(i) != ']' && w.at(i) != 0; {
+		last = i
+		if i = w.space(w.skip(i)); w.at(i) != ',' {
+			break
+		}
+		i = w.space(i + 1)
+	}
+	return last
 }
 
 // leaf tests a value. An object has no text, but it is a value.

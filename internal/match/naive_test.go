@@ -54,10 +54,14 @@ func (n *naive) eval(p node) bool {
 		})
 	case *jsonTest:
 		path := append(strings.Split(p.field.name, "."), p.path...)
-		if p.field.name == "ip" {
+		if p.field.name == "ip" || p.field.name == "peer" {
 			path = []string{"sourceIPs"}
 		}
-		return slices.ContainsFunc(at(n.event, path, true), func(v any) bool {
+		event := n.event
+		if ips, ok := n.event["sourceIPs"].([]any); ok && p.field.name == "peer" {
+			event = map[string]any{"sourceIPs": ips[max(0, len(ips)-1):]}
+		}
+		return slices.ContainsFunc(at(event, path, true), func(v any) bool {
 			if _, isString := v.(string); !isString && !p.field.object {
 				return false
 			}

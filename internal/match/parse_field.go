@@ -212,6 +212,9 @@ func numeric(f *field, op, text string, present bool) (node, string) {
 	if msg != "" {
 		return nil, msg
 	}
+	if f.to != 0 && (from < f.from || to > f.to) {
+		return nil, fmt.Sprintf("FIELD is a number from %d to %d; write it like FIELD>=19 or (FIELD<7 OR FIELD>=19)", f.from, f.to)
+	}
 	switch op {
 	case "<":
 		t.to = from - 1

@@ -142,8 +142,11 @@ func (t *numberTest) sql(negated bool) string {
 
 func (t *enumTest) sql(negated bool) string {
 	n := t.field.names[t.name]
-	if t.field.name == "mark" {
+	switch t.field.name {
+	case "mark":
 		return condition(fmt.Sprintf(`("marks" & %d) <> 0`, n), negated)
+	case "weekday":
+		return condition(fmt.Sprintf("%s = %d", t.field.column, n), negated)
 	}
 	return condition(fmt.Sprintf("%s = %d", identifier(t.field.column), n), negated)
 }

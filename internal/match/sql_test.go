@@ -40,6 +40,9 @@ func TestSQL(t *testing.T) {
 		{`group:","`, `annals_test('user.groups:,', "groups")`},
 		{"ip:10.1.0.0/20", `(CASE WHEN contains("sourceIPs", '"10.1.') OR contains("sourceIPs", ':') OR contains("sourceIPs", '\') THEN annals_test('ip:10.1.0.0/20', "sourceIPs") ELSE false END)`},
 		{"annotations.a/b:it's", `(CASE WHEN contains("annotations", '"a/b"') OR contains("annotations", '\u') OR contains("annotations", '\/') THEN annals_test('annotations.a/b:"it''s"', "annotations") ELSE false END)`},
+		{"peer:10.1.0.0/20", `(CASE WHEN contains("sourceIPs", '"10.1.') OR contains("sourceIPs", ':') OR contains("sourceIPs", '\') THEN annals_test('peer:10.1.0.0/20', "sourceIPs") ELSE false END)`},
+		{"hour>=19", `hour("time") >= 19`},
+		{"weekday:sunday", `isodow("time") = 7`},
 		{"decision:forbid", `"decision" = 'forbid'`},
 		{"cluster:prod", `"cluster" = 'prod'`},
 	} {

@@ -79,6 +79,8 @@ func (g *generator) term() string {
 			"latency>1ms", "latency<=5ms", "latency:*", "*", `ns:""`, "as:*", `as:"system:admin"`, "annotations:*", "user.extra:*",
 			`resource:pods/exec`, `resource:pods/*`, `resource:*/status`, `resource:pods/`, "time>=2026-11-21", "time:2026-11-21",
 			"-time<2026-11-21T01:00:00Z", "received>=2026-11-22T00:00:00Z", "ip:127.0.0.0/8", "ip:::1", "ip:10.0.0.0/8", "ip:fd00::/8", "ip:*",
+			"peer:127.0.0.0/8", "peer:10.0.0.0/8", "peer:203.0.113.0/24", "peer:::1", "peer:*", "-peer:127.0.0.1", "hour:3", "hour>=1", "hour<1", "-hour:0", "hour:*",
+			"weekday:saturday", "weekday:(monday OR sunday)", "-weekday:friday", "weekday:*",
 			"code:(401 OR 403)", "code<300", "code:*", `code:""`, "verb:(get OR list OR watch)", "requestObject:*", "responseObject:*",
 		})
 	}
@@ -120,7 +122,7 @@ func (g *generator) test(l leaf) string {
 		return l.path[0] + pick(g.rng, []string{":", "<", "<=", ">", ">=", "!="}) + t.UTC().Format(time.RFC3339Nano)
 	case "sourceIPs":
 		if _, err := netip.ParseAddr(l.text); err == nil && g.rng.IntN(2) == 0 {
-			return "ip:" + l.text
+			return pick(g.rng, []string{"ip:", "peer:"}) + l.text
 		}
 	}
 	name := l.path[0]
