@@ -1,6 +1,7 @@
 package query
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"regexp"
@@ -23,6 +24,7 @@ type Range struct {
 // asking is one question being answered. One goroutine uses it.
 type asking struct {
 	engine     *Engine
+	seen       seen
 	snap       *ledger.Snapshot
 	conn       *conn
 	closeHots  func()
@@ -33,11 +35,17 @@ type asking struct {
 	columns    condition        // cols, for DuckDB
 	from, to   int64            // event time, both included
 	parts      []*part          // that may hold a match
+	after      *Cursor          // what is looked for comes behind it
+	oldest     bool             // which side of after that is
 }
 
 // ask takes a snapshot and leaves out what cannot hold a match. End it with done.
-func (r *Reader) ask(of Range) (*asking, error) {
+func (r *Reader) ask(ctx context.Context, of Range) (*asking, error) {
 	a := &asking{engine: r.engine, begun: time.Now(), whole: of.Query, from: math.MinInt64, to: math.MaxInt64}
+	var err error
+	if a.seen, err = r.sight.ready(); err != nil {
+		return nil, err
+	}
 	if a.whole == nil {
 		a.whole = match.All
 	}
@@ -58,17 +66,21 @@ func (r *Reader) ask(of Range) (*asking, error) {
 	}
 	a.conn = c
 	a.snap = r.engine.snapshot(of.Clusters...)
-	all := slices.DeleteFunc(partsOf(a.snap), func(p *part) bool { return p.max < a.from || p.min > a.to })
-	a.cov = coverageOf(a.snap, of.Clusters, all)
-	a.cov.Since, a.cov.Until = of.Since, of.Until
-	from, to := a.whole.TimeRange()
-	a.from, a.to = max(a.from, from), min(a.to, to)
-	a.closeHots = func() {}
-	if a.parts, err = a.prune(all); err != nil {
+	parts := partsOf(a.snap)
+	a.closeHots = openHots(parts, false)
+	all, cov, err := a.seen.cover(ctx, r.engine, c, a.snap, parts, of.Clusters, a.from, a.to)
+	if err == nil {
+		a.cov = cov
+		a.cov.Since, a.cov.Until = of.Since, of.Until
+		from, to := a.whole.TimeRange()
+		a.from, a.to = max(a.from, from), min(a.to, to)
+		a.parts, err = a.prune(all)
+	}
+	if err != nil {
+		a.cov = new(Coverage)
 		a.done()
 		return nil, err
 	}
-	a.closeHots = openHots(a.parts, false)
 	return a, nil
 }
 
@@ -79,11 +91,13 @@ func (a *asking) done() {
 	a.cov.Seconds = time.Since(a.begun).Seconds()
 }
 
-// prune leaves out the parts that cannot hold a match, and sets the blocks of the others that can.
+// prune leaves out the parts that cannot hold a match, and sets the blocks of the others that can. Words and audit IDs are
+// those of all events, so of a reader with a scope they are not asked: which blocks are read would tell of the others.
 func (a *asking) prune(all []*part) (parts []*part, err error) {
 	id, hasID := a.whole.AuditID()
+	hasID = hasID && a.seen.Scope == nil
 	var need *match.Need
-	if a.rest != nil {
+	if a.rest != nil && a.seen.Scope == nil {
 		need = a.whole.Need()
 	}
 	for _, p := range all {
@@ -169,16 +183,16 @@ func span(sql string) string {
 }
 
 // over writes FROM and WHERE over a window.
-func (c condition) over(w window) string {
-	var b strings.Builder
-	b.WriteString(from(w.parts, c.columns))
-	b.WriteString(" WHERE ")
-	b.WriteString(c.sql)
+func (a *asking) over(w window) string {
+	var within strings.Builder
 	if slices.ContainsFunc(w.parts, func(p *part) bool { return p.min < w.from }) {
-		fmt.Fprintf(&b, ` AND "time" >= make_timestamp(%d)`, w.from)
+		fmt.Fprintf(&within, ` AND "time" >= make_timestamp(%d)`, w.from)
 	}
 	if slices.ContainsFunc(w.parts, func(p *part) bool { return p.max > w.to }) {
-		fmt.Fprintf(&b, ` AND "time" <= make_timestamp(%d)`, w.to)
+		fmt.Fprintf(&within, ` AND "time" <= make_timestamp(%d)`, w.to)
 	}
-	return b.String()
+	if a.after != nil {
+		return a.seen.from(w.parts, a.columns.columns, within.String()) + " AND " + a.columns.sql + " AND " + a.after.sql(a.oldest)
+	}
+	return a.seen.from(w.parts, a.columns.columns, within.String()) + " AND " + a.columns.sql
 }

@@ -29,9 +29,14 @@ type Coverage struct {
 	Complete      bool     `json:"complete"`                // but for the limit, nothing was left out
 	Why           []string `json:"why,omitempty"`           // what was, if not
 	Seconds       float64  `json:"seconds"`                 // how long the answer took
+
+	// Ends are where each cluster asked for ended when the answer was begun, for whoever continues from there. A reader with
+	// a scope is not told.
+	Ends map[string]uint64 `json:"-"`
 }
 
-// ClusterCoverage is the run of positions, To excluded, that a snapshot of a cluster holds.
+// ClusterCoverage is the run of positions, To excluded, that a snapshot of a cluster holds. To a reader with a scope it is a
+// cluster that has events in it, and both are 0.
 type ClusterCoverage struct {
 	Name string `json:"name"`
 	From uint64 `json:"from"`

@@ -28,6 +28,7 @@ type Engine struct {
 	opt      Options
 	search   *instance
 	sqlTurn  chan struct{} // holds a token while a statement runs
+	tallies  tallies
 }
 
 // New makes an engine that asks the snapshots that take takes, such as Ledger.Snapshot. Close it.

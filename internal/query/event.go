@@ -43,7 +43,7 @@ type Event struct {
 	Sentence     string    `json:"sentence"`          // what happened, in words
 
 	Event json.RawMessage `json:"event,omitempty"` // a v1 event; absent where the bytes hold none
-	Raw   []byte          `json:"raw,omitempty"`   // the bytes as the ledger keeps them
+	Raw   []byte          `json:"raw,omitempty"`   // the bytes as the ledger keeps them; Event instead, for a reader without bodies
 }
 
 // Detail is how much of each event a search gives back.
@@ -68,10 +68,10 @@ func (q *Row) Event(d Detail) Event {
 		seconds := float64(q.Latency) / 1e6
 		r.Latency = &seconds
 	}
-	switch d {
-	case Whole:
+	switch {
+	case d == Whole, d == Evidence && q.rewritten: // what was written again proves nothing
 		r.Event = eventJSON(q)
-	case Evidence:
+	case d == Evidence:
 		r.Raw = q.Bytes
 	}
 	return r
@@ -82,8 +82,11 @@ func eventJSON(q *Row) json.RawMessage {
 	if q.Marks&format.Quarantined != 0 {
 		return nil
 	}
-	if q.Dialect == format.V1 && json.Valid(q.Bytes) {
+	if (q.Dialect == format.V1 || q.rewritten) && json.Valid(q.Bytes) {
 		return bytes.Clone(q.Bytes)
+	}
+	if len(q.Bytes) == 0 {
+		return nil
 	}
 	var view audit.View
 	if _, err := format.View(q.Dialect, q.Bytes, &view, nil); err != nil {

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -74,7 +73,9 @@ func (a *asking) needles(ctx context.Context, s *Search, w window, others *windo
 		needles = append(needles, p)
 	}
 	rows, err := a.read(ctx, s, needles, places, a.whole)
-	rows = slices.DeleteFunc(rows, func(r *Row) bool { return r.Time < w.from || r.Time > w.to })
+	rows = slices.DeleteFunc(rows, func(r *Row) bool {
+		return r.Time < w.from || r.Time > w.to || a.after != nil && !before(a.after.row(), r, s.OldestFirst)
+	})
 	sortRows(rows, s.OldestFirst)
 	return rows, err
 }
@@ -88,7 +89,7 @@ func (a *asking) places(ctx context.Context, s *Search, w window, out *output) (
 	if a.rest == nil {
 		bound = a.firstOf(s, out.left(), maxPlaces)
 	}
-	sql := fmt.Sprintf(`SELECT src, epoch_us("time"), "position", "row" %s%s`, a.columns.over(w), bound)
+	sql := fmt.Sprintf(`SELECT src, epoch_us("time"), "position", "row" %s%s`, a.over(w), bound)
 	err = a.conn.query(ctx, sql, func(ch chunk) error {
 		src, time, position, row := ch.column(0).ints(), ch.column(1).ints(), ch.column(2).ints(), ch.column(3).ints()
 		for i := range ch.n {
@@ -129,7 +130,7 @@ func (a *asking) read(ctx context.Context, s *Search, parts []*part, places []pl
 		slices.Sort(rows)
 		for piece := range slices.Chunk(rows, max(leastPiece, (len(rows)+a.engine.opt.Threads-1)/a.engine.opt.Threads)) {
 			g.Go(func() error {
-				some, err := readPart(ctx, s, parts[i], piece, by)
+				some, err := a.readPart(ctx, s, parts[i], piece, by)
 				mu.Lock()
 				defer mu.Unlock()
 				found = append(found, some...)
@@ -143,18 +144,16 @@ func (a *asking) read(ctx context.Context, s *Search, parts []*part, places []pl
 // leastPiece is how many rows are worth a goroutine.
 const leastPiece = 64
 
-func readPart(ctx context.Context, s *Search, p *part, rows []int, by *match.Predicate) (found []*Row, err error) {
+func (a *asking) readPart(ctx context.Context, s *Search, p *part, rows []int, by *match.Predicate) (found []*Row, err error) {
 	var m match.Row
 	f := func(_ int, e *ledger.Stored) error {
-		if by != nil {
-			m.View, m.Cluster, m.Origin, m.Position, m.Received, m.Marks, m.Dialect = &e.View, e.Cluster, e.Origin, e.Position, e.Received, e.Marks, e.Dialect
-			if !by.Match(&m) {
-				return nil
-			}
+		m.View, m.Cluster, m.Origin, m.Position, m.Received, m.Marks, m.Dialect = &e.View, e.Cluster, e.Origin, e.Position, e.Received, e.Marks, e.Dialect
+		if !a.seen.event(&m) || by != nil && !by.Match(&m) {
+			return nil
 		}
 		r := rowOf(e)
 		if s.Bytes {
-			r.Bytes = bytes.Clone(e.Bytes)
+			r.Bytes, r.rewritten = a.seen.bytes(e)
 		}
 		found = append(found, &r)
 		return nil

@@ -34,8 +34,15 @@ type Nearest struct {
 type Facet struct {
 	Field    string  `json:"field"`
 	Values   []Value `json:"values"`
-	Distinct int     `json:"distinct"` // values in all, absence not counted
-	Absent   int     `json:"absent"`   // events without the field
+	Distinct int     `json:"distinct"`          // values in all, absence not counted
+	AtLeast  bool    `json:"atLeast,omitempty"` // there are more values than could be held: Distinct and Values are of the first that were met, whose counts are exact
+	Absent   int     `json:"absent"`            // events without the field
+}
+
+// Group is how many events have these values of several fields.
+type Group struct {
+	Values []string `json:"values"` // "" where a field is absent
+	Count  int      `json:"count"`
 }
 
 // Neighbours are the events around one: of the same actor, of the same object, or of the same time.

@@ -32,8 +32,10 @@ type Row struct {
 	AuditID, Note              string
 	Dialect                    format.Dialect
 
-	// Bytes are the event's, if they were asked for.
-	Bytes []byte
+	// Bytes are the event's, if they were asked for. A reader without bodies is given a v1 event without them instead, or none
+	// where it is not certain where they end.
+	Bytes     []byte
+	rewritten bool
 }
 
 // IPs are the source addresses.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Search is a question for events.
@@ -16,17 +17,52 @@ type Search struct {
 	OldestFirst bool
 	Wide        bool // fill every field of a Row
 	Bytes       bool // and the event's bytes
+	After       *Cursor
+}
+
+// Cursor is a place in the order of a search, that of a row. What comes strictly behind it is what After asks for.
+type Cursor struct {
+	Time     time.Time `json:"time"`
+	Cluster  string    `json:"cluster"`
+	Position uint64    `json:"position"`
+}
+
+// Cursor is the row's place.
+func (r *Row) Cursor() Cursor { return Cursor{time.UnixMicro(r.Time).UTC(), r.Cluster, r.Position} }
+
+func (c *Cursor) row() *Row {
+	return &Row{Time: c.Time.UnixMicro(), Cluster: c.Cluster, Position: c.Position}
+}
+
+// sql is true of the rows behind the cursor.
+func (c *Cursor) sql(oldestFirst bool) string {
+	op := "<"
+	if oldestFirst {
+		op = ">"
+	}
+	return fmt.Sprintf(`("time" %[1]s make_timestamp(%[2]d) OR "time" = make_timestamp(%[2]d) AND (cluster %[1]s %[3]s OR cluster = %[3]s AND "position" %[1]s %[4]d))`,
+		op, c.Time.UnixMicro(), literal(c.Cluster), c.Position)
 }
 
 // Search finds events, in order of time, then position, the newest first unless the search says otherwise. It hands each to f,
 // which may keep what it is given. An error of f ends the search and is returned. The coverage is nil only if nothing could be
 // asked; beside an error it tells what was given before it.
 func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Coverage, error) {
-	a, err := r.ask(s.Range)
+	a, err := r.ask(ctx, s.Range)
 	if err != nil {
 		return nil, err
 	}
 	defer a.done()
+	if a.after, a.oldest = s.After, s.OldestFirst; a.after != nil {
+		if at := a.after.Time.UnixMicro(); s.OldestFirst {
+			a.from = max(a.from, at)
+		} else {
+			a.to = min(a.to, at)
+		}
+		if a.from > a.to {
+			a.parts = nil
+		}
+	}
 	out := &output{search: &s, f: f, cov: a.cov}
 	err = a.search(ctx, &s, out)
 	switch {
@@ -117,7 +153,7 @@ func (a *asking) window(ctx context.Context, s *Search, w window, out *output) e
 		columns = wide
 	}
 	var rows []*Row
-	sql := fmt.Sprintf("SELECT %s %s%s", columns.list, a.columns.over(w), a.firstOf(s, out.left(), maxRows))
+	sql := fmt.Sprintf("SELECT %s %s%s", columns.list, a.over(w), a.firstOf(s, out.left(), maxRows))
 	err := a.conn.query(ctx, sql, func(ch chunk) error {
 		some := columns.rows(ch, w.parts)
 		for i := range some {

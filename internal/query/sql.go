@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -75,14 +76,25 @@ func (r *Reader) isolated(ctx context.Context, st Statement, f func(*conn, *Cove
 			return err
 		}
 	}
+	sight, err := r.sight.ready()
+	if err != nil {
+		return err
+	}
 	snap := r.engine.snapshot(st.Clusters...)
 	defer snap.Release()
 	parts := partsOf(snap)
-	defer openHots(parts, true)()
-	if err := makeView(c, parts); err != nil {
+	defer openHots(parts, sight.Bodies)()
+	if err := wall(c, parts); err != nil {
 		return err
 	}
-	return f(c, coverageOf(snap, st.Clusters, parts))
+	all, cov, err := sight.cover(ctx, r.engine, c, snap, parts, st.Clusters, math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	if err := c.exec(fmt.Sprintf("CREATE VIEW %s AS SELECT %s %s", eventsView, viewColumns(), sight.from(all, allColumns, ""))); err != nil {
+		return err
+	}
+	return f(c, cov)
 }
 
 // checkByParser refuses what is not one SELECT over events.
@@ -92,10 +104,13 @@ func checkByParser(ctx context.Context, c *conn, sql string) error {
 	})
 }
 
-// makeView gives the DuckDB of a statement its one view, and takes all else away: of the file system it keeps the segments that
-// the view reads, which the walk and SELECT alone keep from being named or written.
-func makeView(c *conn, parts []*part) error {
+// wall takes all but the segments that the view reads away from the DuckDB of a statement; the walk and SELECT alone keep those
+// from being named or written.
+func wall(c *conn, parts []*part) error {
 	if err := registerHot(c); err != nil {
+		return err
+	}
+	if err := registerFunctions(c); err != nil { // that a scope calls
 		return err
 	}
 	var paths []string
@@ -104,10 +119,7 @@ func makeView(c *conn, parts []*part) error {
 			paths = append(paths, p.segment.Path())
 		}
 	}
-	if err := lock(c, "allowed_paths", paths); err != nil {
-		return err
-	}
-	return c.exec(fmt.Sprintf("CREATE VIEW %s AS SELECT %s %s", eventsView, viewColumns(), from(parts, allColumns)))
+	return lock(c, "allowed_paths", paths)
 }
 
 // answer runs the statement and reads its rows.
