@@ -1,0 +1,5 @@
+import { Page } from '../components'
+
+export default function AskPage() {
+  return <Page title="Ask">{null}</Page>
+}

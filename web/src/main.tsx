@@ -1,0 +1,35 @@
+import './nonce'
+import './mantine'
+import './theme.css'
+import { MantineProvider } from '@mantine/core'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { AskError } from './api/client'
+import { nonce } from './nonce'
+import { Shell } from './shell/Shell'
+import { NowProvider } from './state/range'
+import { resolver, theme } from './theme'
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 30_000,
+      refetchOnWindowFocus: false,
+      // What was asked wrongly, or may not be asked, is not asked again.
+      retry: (n, e) => n < 1 && e instanceof AskError && e.kind === 'cut',
+    },
+  },
+})
+
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <MantineProvider theme={theme} cssVariablesResolver={resolver} defaultColorScheme="auto" getStyleNonce={nonce} deduplicateInlineStyles>
+      <QueryClientProvider client={client}>
+        <NowProvider>
+          <Shell />
+        </NowProvider>
+      </QueryClientProvider>
+    </MantineProvider>
+  </StrictMode>,
+)

@@ -1,0 +1,5 @@
+import { Page } from '../components'
+
+export default function ObjectsPage() {
+  return <Page title="Objects">{null}</Page>
+}
