@@ -10,7 +10,7 @@ import (
 
 // Question asks about one user: user.username, or whoever acted as it.
 type Question struct {
-	User     string    `json:"user"`
+	User     string    `json:"user"` // user.username; sa:prod/default is short for system:serviceaccount:prod:default
 	Since    time.Time `json:"since,omitzero"`
 	Until    time.Time `json:"until,omitzero"`
 	Clusters []string  `json:"clusters,omitempty"`
@@ -59,6 +59,7 @@ type Profile struct {
 	Grants     []Grant         `json:"grants"`
 	Days       []Day           `json:"days"`
 	Notes      []string        `json:"notes,omitempty"` // what this cannot tell
+	Near       []string        `json:"near,omitempty"`  // users of similar names, if nothing is known of this one
 	Cover      *query.Coverage `json:"coverage"`
 }
 
@@ -69,10 +70,19 @@ type Day struct {
 	Failures int    `json:"failures"`
 }
 
+// RoleQuestion asks for the least role that covers what a user did.
+type RoleQuestion struct {
+	Question
+	Denied bool `json:"denied,omitempty"` // cover what was forbidden too
+	All    bool `json:"all,omitempty"`    // and what Kubernetes grants to everybody
+}
+
 // Role is the least role that covers what a user did.
 type Role struct {
-	User  string          `json:"user"`
-	YAML  string          `json:"yaml"` // Roles, ClusterRoles and their bindings, as kubectl apply takes them
-	Notes []string        `json:"notes,omitempty"`
-	Cover *query.Coverage `json:"coverage"`
+	User     string          `json:"user"`
+	Requests int             `json:"requests"` // that it covers
+	YAML     string          `json:"yaml"`     // Roles, ClusterRoles and their bindings, as kubectl apply takes them; "" if there is nothing to grant
+	Notes    []string        `json:"notes,omitempty"`
+	Near     []string        `json:"near,omitempty"` // users of similar names, if nothing is known of this one
+	Cover    *query.Coverage `json:"coverage"`
 }

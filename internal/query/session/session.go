@@ -15,7 +15,7 @@ type Question struct {
 	Until    time.Time `json:"until,omitzero"`
 	Clusters []string  `json:"clusters,omitempty"`
 	Denied   bool      `json:"denied,omitempty"` // only those that were refused
-	Limit    int       `json:"limit,omitempty"`  // the newest; 0: all
+	Limit    int       `json:"limit,omitempty"`  // the newest; 0: all, up to 20,000
 }
 
 // Session is one session, or the attempt at one.
@@ -41,7 +41,8 @@ type Session struct {
 	Start     time.Time `json:"start"`
 	End       time.Time `json:"end,omitzero"`
 	Seconds   float64   `json:"seconds,omitempty"`
-	Positions []uint64  `json:"positions"` // its events
+	Path      string    `json:"path,omitempty"` // of a proxied request: what was asked of the target
+	Positions []uint64  `json:"positions"`      // its events
 	Sentence  string    `json:"sentence"`
 }
 
