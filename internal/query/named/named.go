@@ -66,6 +66,14 @@ func BuiltIn() *Set {
 	return s
 }
 
+// One is a set of one question, which may have come from anywhere: it is checked as a file's is.
+func One(q Question) (*Set, error) {
+	if _, err := q.check(); err != nil {
+		return nil, err
+	}
+	return &Set{[]Question{q}}, nil
+}
+
 // All are the questions in the order of their files.
 func (s *Set) All() []Question { return slices.Clone(s.questions) }
 
