@@ -29,6 +29,16 @@ type Question struct {
 	ManagedFields bool      `json:"managedFields,omitempty"` // show metadata.managedFields
 	Status        bool      `json:"status,omitempty"`        // show status, and versions that changed nothing else
 	Reads         bool      `json:"reads,omitempty"`         // versions seen in answers to get and list count as observations
+	Limit         int       `json:"limit,omitempty"`         // the newest so many versions; default 500
+
+	clusters []string // to look in, if Cluster is empty; none: all
+}
+
+// DiffQuestion asks what differs between two versions of an object.
+type DiffQuestion struct {
+	Question
+	From int `json:"from,omitempty"` // 0: the one before To
+	To   int `json:"to,omitempty"`   // 0: the newest of which something is known
 }
 
 // Known says how much of a version is known.
@@ -59,14 +69,16 @@ type Version struct {
 
 // Change is one field that differs from the version before. Values are JSON; absent ones are "".
 type Change struct {
-	Path   string `json:"path"` // spec.containers[name=web].image
-	Before string `json:"before,omitempty"`
-	After  string `json:"after,omitempty"`
+	Path          string `json:"path"` // spec.containers[name=web].image
+	Before        string `json:"before,omitempty"`
+	After         string `json:"after,omitempty"`
+	BeforeUnknown bool   `json:"beforeUnknown,omitempty"` // what it was is not known
+	Cut           bool   `json:"cut,omitempty"`           // a value is long: here is a string of its beginning; a Diff has all of it
 }
 
 // Line is a line of a diff, or of a blame.
 type Line struct {
-	Op      string `json:"op"`                // " ", "+", "-"; of a blame " ", and "?" where what was not observed may stand
+	Op      string `json:"op"`                // " ", "+", "-"; of a blame " "; and "?" where what was not observed may stand
 	Text    string `json:"text"`              // YAML, without the newline
 	Before  int    `json:"before,omitempty"`  // its number in the version before; 0: not there
 	After   int    `json:"after,omitempty"`   // and after
@@ -79,6 +91,7 @@ type Difference struct {
 	To      Version         `json:"to"`
 	Changes []Change        `json:"changes"`
 	Lines   []Line          `json:"lines"` // all of both
+	Notes   []string        `json:"notes,omitempty"`
 	Cover   *query.Coverage `json:"coverage"`
 }
 
@@ -88,12 +101,14 @@ type Blamed struct {
 	At       Version         `json:"at"`
 	Lines    []Line          `json:"lines"`
 	Versions []Version       `json:"versions"` // those that the lines name, without Object
+	Notes    []string        `json:"notes,omitempty"`
 	Cover    *query.Coverage `json:"coverage"`
 }
 
 // Life is an object's history.
 type Life struct {
 	Ref      Ref             `json:"ref"`
-	Versions []Version       `json:"versions"` // the oldest first
+	Versions []Version       `json:"versions"`        // the oldest first
+	Notes    []string        `json:"notes,omitempty"` // what was left out, and why nothing was found
 	Cover    *query.Coverage `json:"coverage"`
 }
