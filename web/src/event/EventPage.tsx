@@ -15,7 +15,7 @@ export default function EventPage() {
   }
   return (
     <div className={s.page}>
-      <EventView cluster={cluster} position={Number(position)} />
+      <EventView cluster={cluster} position={Number(position)} page />
     </div>
   )
 }

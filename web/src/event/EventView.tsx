@@ -20,12 +20,8 @@ import type { Json } from './tree'
 export interface EventViewProps {
   cluster: string
   position: number
-  /** In a drawer over a search: its headings are one level lower. */
-  drawer?: boolean
-  /** Show another event in place of this one; without it, its page is opened. */
-  onOpen?: (cluster: string, position: number) => void
-  /** What + and − of a field do; without it, a search is opened. */
-  onFilter?: (field: string, value: string, exclude: boolean) => void
+  /** It is all that there is on the screen; else it stands beside a list, and its headings are lower. */
+  page?: boolean
 }
 
 const explained: Record<string, string> = {
@@ -38,24 +34,29 @@ const explained: Record<string, string> = {
 }
 
 /** One event, whole: what it says, what is around it, and what proves it. */
-export function EventView({ cluster, position, drawer, onOpen, onFilter }: EventViewProps) {
+export function EventView({ cluster, position, page }: EventViewProps) {
   const answer = useAsk<never, EventDetail>('event', { cluster, position })
   const detail = answer.data?.end
-  const [, go] = useLocation()
-  const [params] = useSearchParams()
+  const [path, go] = useLocation()
+  const [params, setParams] = useSearchParams()
   const title = detail?.event.sentence
   useEffect(() => {
-    if (!drawer && title) document.title = `${inert(title)} · Annals`
-  }, [drawer, title])
+    if (page && title) document.title = `${inert(title)} · Annals`
+  }, [page, title])
 
-  const open = onOpen ?? ((c: string, p: number) => go(eventPath(c, p) + carried(params)))
-  const filter =
-    onFilter ??
-    ((field: string, value: string, exclude: boolean) => {
-      const to = new URLSearchParams(carried(params))
-      to.set('q', addTerm('', field, value, exclude))
-      go(`/search?${to}`)
+  const searching = path.startsWith('/search')
+  const open = (c: string, p: number) => {
+    if (!searching) return go(eventPath(c, p) + carried(params))
+    setParams((now) => {
+      now.set('open', `${c}/${p}`)
+      return now
     })
+  }
+  const filter = (field: string, value: string, exclude: boolean) => {
+    const to = new URLSearchParams(carried(params))
+    to.set('q', addTerm(searching ? (params.get('q') ?? '') : '', field, value, exclude))
+    go(`/search?${to}`)
+  }
 
   if (answer.error) {
     return (
@@ -65,7 +66,7 @@ export function EventView({ cluster, position, drawer, onOpen, onFilter }: Event
     )
   }
   if (!detail) return <Waiting />
-  return <Whole key={`${cluster}/${position}`} detail={detail} drawer={drawer} open={open} filter={filter} />
+  return <Whole key={`${cluster}/${position}`} detail={detail} page={page} open={open} filter={filter} />
 }
 
 function Waiting() {
@@ -84,14 +85,14 @@ function Waiting() {
 
 interface WholeProps {
   detail: EventDetail
-  drawer?: boolean
+  page?: boolean
   open: (cluster: string, position: number) => void
   filter: (field: string, value: string, exclude: boolean) => void
 }
 
-function Whole({ detail, drawer, open, filter }: WholeProps) {
+function Whole({ detail, page, open, filter }: WholeProps) {
   const { event, stages, proof } = detail
-  const Title = drawer ? 'h2' : 'h1'
+  const Title = page ? 'h1' : 'h3'
   const whole = event.event as Json | undefined
   const path = eventPath(event.cluster, event.position)
   return (
@@ -109,7 +110,7 @@ function Whole({ detail, drawer, open, filter }: WholeProps) {
         </div>
         <div className={`${s.actions} no-print`}>
           <CopyButton labelled small text={() => new URL(path, window.location.origin).toString()} label="Copy link" />
-          {drawer && (
+          {!page && (
             <Link href={path} className={s.link}>
               Open as a page
             </Link>
@@ -126,15 +127,15 @@ function Whole({ detail, drawer, open, filter }: WholeProps) {
       {event.marks && event.marks.length > 0 && <Marks event={event} />}
       <Proof cluster={event.cluster} position={event.position} auditID={event.auditID} state={proof} />
       <Facts detail={detail} filter={filter} />
-      <Section title="The request" drawer={drawer}>
+      <Section title="The request" page={page}>
         <Stages stages={stages} position={event.position} open={open} />
       </Section>
-      <Section title="What happened around it" drawer={drawer}>
-        <NeighboursPart event={event} drawer={drawer} open={open} />
+      <Section title="What happened around it" page={page}>
+        <NeighboursPart event={event} page={page} open={open} />
       </Section>
       <Section
         title="The event itself"
-        drawer={drawer}
+        page={page}
         tools={
           <>
             {whole !== undefined && <CopyButton labelled small label="Copy JSON" text={() => JSON.stringify(whole, null, 2)} />}
@@ -159,9 +160,9 @@ function Whole({ detail, drawer, open, filter }: WholeProps) {
   )
 }
 
-function Section({ title, tools, drawer, children }: { title: string; tools?: ReactNode; drawer?: boolean; children: ReactNode }) {
+function Section({ title, tools, page, children }: { title: string; tools?: ReactNode; page?: boolean; children: ReactNode }) {
   const id = useId()
-  const Head = drawer ? 'h3' : 'h2'
+  const Head = page ? 'h2' : 'h4'
   return (
     <section className={s.section} aria-labelledby={id}>
       <header>

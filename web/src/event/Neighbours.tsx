@@ -14,12 +14,12 @@ const words: Record<By, string> = { actor: 'By the same actor', object: 'On the 
 
 interface Props {
   event: Event
-  drawer?: boolean
+  page?: boolean
   open: (cluster: string, position: number) => void
 }
 
 /** What the same actor did, what happened to the same object, and what happened at all, before and after. */
-export function NeighboursPart({ event, drawer, open }: Props) {
+export function NeighboursPart({ event, page, open }: Props) {
   const [by, setBy] = useState<By>(event.user ? 'actor' : 'time')
   const [limit, setLimit] = useState(5)
   const answer = useAsk<never, Neighbours>('neighbours', { cluster: event.cluster, position: event.position, by, limit }, { keep: true })
@@ -27,10 +27,11 @@ export function NeighboursPart({ event, drawer, open }: Props) {
   const to = useTo()
   const previous = found?.before.at(-1)
   const next = found?.after[0]
-  const group = drawer ? 'Dialog' : 'Event'
+  // Beside a list, j and k are the list's.
+  const [down, up] = page ? ['j', 'k'] : ['J', 'K']
   useKeys([
-    { keys: 'j', about: 'The next event of this actor, object or time', group, run: () => next && open(next.cluster, next.position) },
-    { keys: 'k', about: 'The one before', group, run: () => previous && open(previous.cluster, previous.position) },
+    { keys: down, about: 'The next event of this actor, object or time', group: 'Event', run: () => next && open(next.cluster, next.position) },
+    { keys: up, about: 'The one before', group: 'Event', run: () => previous && open(previous.cluster, previous.position) },
   ])
   return (
     <div data-testid="neighbours">
@@ -47,7 +48,7 @@ export function NeighboursPart({ event, drawer, open }: Props) {
           }))}
         />
         <span className={`soft ${s.keys}`}>
-          <KeyHint keys="j" /> next <KeyHint keys="k" /> before
+          <KeyHint keys={down} /> next <KeyHint keys={up} /> before
         </span>
       </div>
       <ErrorBox error={answer.error} what="Looking around the event" retry={() => answer.refetch()} />
