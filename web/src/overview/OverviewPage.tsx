@@ -1,5 +1,135 @@
-import { Page } from '../components'
+import { useEffect, useState } from 'react'
+import { Link, useLocation, useSearchParams } from 'wouter'
+import { Bars } from '../actors/Bars'
+import { useAsk } from '../api/hooks'
+import type { Hits, Overview } from '../api/types.gen'
+import { Button, Commands, CoverageLine, ErrorBox, Icon, type IconName, Incomplete, Page, Panel, quote, Skeleton } from '../components'
+import { actorPath, useTo } from '../event/paths'
+import { Histogram } from '../search/Histogram'
+import { carried, iso, useRange } from '../state/range'
+import { count } from '../state/time'
+import s from './overview.module.css'
+import { Records } from './Records'
 
+/** One event of each request: its last, or the only one that a failed sign-in leaves. As the server counts. */
+const once = '(stage:(ResponseComplete OR Panic) OR code:401 stage:ResponseStarted)'
+
+const figures: { key: keyof Overview & string; word: string; about: string; search: string; icon: IconName; loud?: 'warn' | 'bad' }[] = [
+  { key: 'failures', word: 'failed', about: 'requests answered with 400 or more', search: `${once} code>=400`, icon: 'alert' },
+  { key: 'denied', word: 'denied', about: 'not signed in, or forbidden', search: `${once} code:(401 OR 403)`, icon: 'stop', loud: 'bad' },
+  { key: 'secrets', word: 'secrets read', about: 'get, list and watch of secrets', search: `${once} code<400 resource:secrets verb:(get OR list OR watch)`, icon: 'lock' },
+  { key: 'sessions', word: 'sessions', about: 'exec, attach and port-forward', search: `${once} (resource:pods/exec OR resource:pods/attach OR resource:pods/portforward)`, icon: 'terminal' },
+  { key: 'deletions', word: 'deletions', about: 'of single objects and of collections', search: `${once} code<400 verb:delete*`, icon: 'close' },
+  {
+    key: 'privileges',
+    word: 'privilege changes',
+    about: 'roles and bindings',
+    search: `${once} code<400 resource:(roles OR clusterroles OR rolebindings OR clusterrolebindings) verb:(create OR update OR patch OR delete*)`,
+    icon: 'shield',
+    loud: 'warn',
+  },
+]
+
+/** What happened, and is the record of it whole? */
 export default function OverviewPage() {
-  return <Page title="Overview">{null}</Page>
+  const range = useRange()
+  const to = useTo()
+  const [, go] = useLocation()
+  const [params, setParams] = useSearchParams()
+  const [hits, setHits] = useState<Hits>()
+  const [moved, setMoved] = useState('')
+  const chosen = params.has('last') || params.has('since') || params.has('until')
+  const answer = useAsk<never, Overview>('overview', range.of, { keep: true })
+  const o = answer.data?.end
+
+  // Nothing in the last day: show the last day that there is, and say so.
+  const nearest = hits?.total === 0 ? hits.nearest?.before : undefined
+  useEffect(() => {
+    if (chosen || !nearest || nearest.startsWith('0001-')) return
+    const until = Math.ceil((Date.parse(nearest) + 1) / 60_000) * 60_000
+    const since = iso(until - 86_400_000)
+    setMoved(since)
+    setParams(
+      (p) => {
+        p.set('since', since)
+        p.set('until', iso(until))
+        return p
+      },
+      { replace: true },
+    )
+  }, [chosen, nearest, setParams])
+
+  const cli = ['annals search', range.of.since && `--since ${range.of.since}`, range.of.until && `--until ${range.of.until}`, ...range.clusters.map((c) => `--cluster ${quote(c)}`)].filter(Boolean).join(' ')
+  return (
+    <Page title="What happened" about={range.label} actions={<Commands cli={cli} name="overview" question={range.of} />}>
+      <ErrorBox error={answer.error} what="The overview" retry={() => answer.refetch()} />
+      {moved !== '' && range.since === moved && (
+        <div className={s.moved} role="status" data-testid="last-day">
+          <Icon name="clock" size={16} />
+          <span>
+            <b>Nothing arrived in the last 24 hours.</b> This is the last day that the record holds.
+          </span>
+          <Button
+            small
+            onClick={() => {
+              setMoved('')
+              range.setLast('7d')
+            }}
+          >
+            Last 7 days until now
+          </Button>
+        </div>
+      )}
+      <Incomplete of={o?.coverage} />
+      <Records states={o?.ledger} />
+      <div className={s.histogram}>
+        <Histogram asked={{ query: '', ...range.of }} range={range} enabled onQuery={(q) => go(`/search${carried(params) || '?'}${carried(params) ? '&' : ''}q=${encodeURIComponent(q)}`)} onHits={setHits} />
+      </div>
+      <ul className={s.figures} aria-label="What there was" data-testid="figures">
+        <li>
+          <Figure n={o?.events} word="events" about="of all stages" href={to.search('', range.of)} icon="rows" />
+        </li>
+        {figures.map((f) => (
+          <li key={f.key}>
+            <Figure n={o?.[f.key] as number | undefined} word={f.word} about={f.about} href={to.search(f.search, range.of)} icon={f.icon} loud={f.loud} />
+          </li>
+        ))}
+      </ul>
+      <div className={s.two}>
+        <Panel title="Who did most">
+          {!o && !answer.error && <Skeleton height="10rem" />}
+          {o && o.actors.length === 0 && <p className="soft">Nobody did anything in this range.</p>}
+          {o && o.actors.length > 0 && <Bars label="Who did most" values={o.actors} hrefOf={(v) => (v.value ? to.here(actorPath(v.value)) : to.search('-user:*', range.of))} shown={(v) => (v.value ? undefined : <i>not known</i>)} />}
+        </Panel>
+        <Panel title="Who was refused most">
+          {!o && !answer.error && <Skeleton height="10rem" />}
+          {o && o.failing.length === 0 && <p className="soft">Nobody was refused anything in this range.</p>}
+          {o && o.failing.length > 0 && (
+            <Bars label="Who was refused most" values={o.failing} hrefOf={(v) => to.search(v.value ? `${once} code:(401 OR 403) user:"${v.value.replaceAll(/[\\"]/g, '\\$&')}"` : `${once} code:(401 OR 403) -user:*`, range.of)} shown={(v) => (v.value ? undefined : <i>not known</i>)} />
+          )}
+        </Panel>
+      </div>
+      <CoverageLine of={o?.coverage} />
+    </Page>
+  )
+}
+
+interface FigureProps {
+  n: number | undefined
+  word: string
+  about: string
+  href: string
+  icon: IconName
+  loud?: 'warn' | 'bad'
+}
+
+function Figure({ n, word, about, href, icon, loud }: FigureProps) {
+  return (
+    <Link href={href} className={s.figure} data-loud={n ? loud : undefined}>
+      <Icon name={icon} size={16} />
+      {n === undefined ? <Skeleton width="4rem" height="1.7rem" /> : <b>{count(n)}</b>}
+      <span>{word}</span>
+      <small>{about}</small>
+    </Link>
+  )
 }
