@@ -20,7 +20,7 @@ type Question struct {
 type Count struct {
 	Value string    `json:"value"`
 	Count int       `json:"count"`
-	First time.Time `json:"first"`
+	First time.Time `json:"first"` // zero if none of them tells its time
 	Last  time.Time `json:"last"`
 }
 

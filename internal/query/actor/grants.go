@@ -75,7 +75,7 @@ func unusedGrants(ctx context.Context, r *query.Reader, a *about, groups []strin
 		if err != nil {
 			return nil, nil, err
 		}
-		of := query.Range{Query: p, Until: a.Until, Clusters: a.Clusters} // one made before the range may still be there
+		of := query.Range{Query: a.within(p), Until: a.Until, Clusters: a.Clusters} // one made before the range may still be there
 		cov, err := r.Search(ctx, query.Search{Range: of, Limit: x.limit, Wide: true, Bytes: true}, func(row *query.Row) error { b.event(row); return nil })
 		if err != nil {
 			return nil, nil, err

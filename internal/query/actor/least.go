@@ -17,7 +17,7 @@ type access struct {
 }
 
 // manyNames is from how many names on a rule is for all objects: by then they come and go.
-const manyNames = 16
+const manyNames = 10
 
 // rules are what is to be allowed in one namespace, or with "" everywhere.
 type rules map[target]map[string]*names
@@ -34,7 +34,7 @@ type names struct {
 func (n *names) add(name string, many int) {
 	switch {
 	case n.all:
-	case name == "" || len(n.of) == many && !n.of[name]:
+	case name == "" || len(n.of) == many-1 && !n.of[name]:
 		n.all, n.of = true, nil
 	default:
 		n.of[name] = true

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"annals.dev/internal/ledger"
 	"annals.dev/internal/match"
 	"annals.dev/internal/query"
 	"annals.dev/internal/spell"
@@ -65,7 +66,23 @@ func ready(q Question) (a about, err error) {
 }
 
 func (a *about) over(p *match.Predicate) query.Range {
-	return query.Range{Query: p, Since: a.Since, Until: a.Until, Clusters: a.Clusters}
+	return query.Range{Query: a.within(p), Since: a.Since, Until: a.Until, Clusters: a.Clusters}
+}
+
+var notOwn = func() *match.Predicate {
+	p, err := match.Parse("-cluster:" + ledger.Own)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()
+
+// within leaves Annals' own acts out of what is asked of no cluster in particular.
+func (a *about) within(p *match.Predicate) *match.Predicate {
+	if len(a.Clusters) == 0 {
+		return match.And(p, notOwn)
+	}
+	return p
 }
 
 // nearest is how many names are looked at, and how many of them are offered.
@@ -76,7 +93,7 @@ const (
 
 // near finds users whose names look like one that nothing is known of.
 func (a *about) near(ctx context.Context, r *query.Reader) ([]string, error) {
-	known, _, err := r.Top(ctx, query.Range{Clusters: a.Clusters}, "user", lookedAt)
+	known, _, err := r.Top(ctx, query.Range{Query: a.within(match.All), Clusters: a.Clusters}, "user", lookedAt)
 	if err != nil {
 		return nil, err
 	}

@@ -60,6 +60,7 @@ func (p *Profile) requests(ctx context.Context, r *query.Reader, a *about) (err 
 	var addresses, agents, groups, namespaces, verbs, resources, codes, actedAs tally
 	days := make(map[string]*Day)
 	lists := make(map[string][]string)
+	timeless := 0
 	p.Cover, err = r.Requests(ctx, a.over(a.by), profiled, func(q query.Requests) error {
 		v := q.Values
 		p.Events += q.Count
@@ -88,6 +89,10 @@ func (p *Profile) requests(ctx context.Context, r *query.Reader, a *about) (err 
 		for _, g := range list {
 			groups.add(g, q)
 		}
+		if v[11] == "" {
+			timeless += q.Count
+			return nil
+		}
 		d := days[v[11]]
 		if d == nil {
 			d = &Day{Day: v[11]}
@@ -110,6 +115,9 @@ func (p *Profile) requests(ctx context.Context, r *query.Reader, a *about) (err 
 		{&p.Codes, codes, "codes"}, {&p.ActedAs, actedAs, "users acted as"},
 	} {
 		*x.to = p.first(x.of, x.name)
+	}
+	if timeless > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%d requests arrived cut short and do not tell when they were: first, last and days are without them.", timeless))
 	}
 	for _, day := range slices.Sorted(maps.Keys(days)) {
 		p.Days = append(p.Days, *days[day])
@@ -204,7 +212,7 @@ func (t tally) sorted() []Count {
 }
 
 func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
+	if !b.IsZero() && (a.IsZero() || b.Before(a)) {
 		return b
 	}
 	return a

@@ -21,6 +21,7 @@ var (
 	byColumns = parsed(`subresource:(exec OR attach OR portforward OR proxy) OR verb:(patch OR update) subresource:ephemeralcontainers OR verb:create resource:pods/ name:node-debugger-*`)
 	byBody    = parsed(`verb:create resource:pods/ -name:node-debugger-* request.spec.containers.name:debugger-*`)
 	refused   = parsed(`code>=400 code<500`)
+	notOwn    = parsed("-cluster:" + ledger.Own)
 )
 
 func parsed(text string) *match.Predicate {
@@ -46,6 +47,9 @@ func Find(ctx context.Context, r *query.Reader, q Question) (*Sessions, error) {
 	}
 	if q.Denied {
 		narrow = match.And(narrow, refused)
+	}
+	if len(q.Clusters) == 0 { // Annals' own acts are asked for by name
+		narrow = match.And(narrow, notOwn)
 	}
 	f := finding{ctx: ctx, read: r, question: q, narrow: narrow, limit: cmp.Or(min(q.Limit, Most), Most)}
 	found, err := f.keys(byColumns)
@@ -101,10 +105,36 @@ type finding struct {
 
 // key is what the stages of one request have in common. The audit ID alone would not do: clients choose it, and who gives his
 // the ID of another's request must not disappear in that.
+// An event that was cut may not tell when its request was received; then the rest must do.
 type key struct {
 	cluster, id, user, verb, uri string
 	received                     int64 // requestReceivedTimestamp, microseconds; 0: not known
+}
 
+// held are things by key. All keys but for the time have one list.
+type held[T any] map[key][]keyed[T]
+
+type keyed[T any] struct {
+	received int64
+	of       *T
+}
+
+// get finds what is of the same request, nil if there is nothing.
+func (h held[T]) get(k key) *T {
+	received := k.received
+	k.received = 0
+	for _, x := range h[k] {
+		if x.received == received || x.received == 0 || received == 0 {
+			return x.of
+		}
+	}
+	return nil
+}
+
+func (h held[T]) put(k key, of *T) {
+	received := k.received
+	k.received = 0
+	h[k] = append(h[k], keyed[T]{received, of})
 }
 
 // candidate is a session of which one event was found.
@@ -129,20 +159,20 @@ var errEnough = errors.New("enough")
 
 // keys finds the newest sessions that an event of the range and the query belongs to.
 func (f *finding) keys(kind *match.Predicate) (found []candidate, err error) {
-	seen := make(map[key]bool)
+	seen := make(held[struct{}])
 	s := query.Search{
 		Range: query.Range{Query: match.And(kind, f.narrow), Since: f.question.Since, Until: f.question.Until, Clusters: f.question.Clusters},
 		Wide:  true,
 	}
 	f.cover, err = f.read.Search(f.ctx, s, func(r *query.Row) error {
 		k := keyOf(r)
-		if seen[k] {
+		if seen.get(k) != nil {
 			return nil
 		}
 		if len(found) == f.limit {
 			return errEnough
 		}
-		seen[k] = true
+		seen.put(k, new(struct{}))
 		found = append(found, candidate{k, r, kindOf(r) == "ephemeralcontainer" || kindOf(r) == "debug"})
 		return nil
 	})
@@ -158,12 +188,13 @@ const together = 200
 
 // whole finds all events of some sessions and joins them.
 func (f *finding) whole(some []candidate) (sessions []Session, err error) {
-	of := make(map[key]*joined, len(some))
+	of := make(held[joined])
+	all := make([]joined, len(some))
 	var ids, clusters []string
 	var since time.Time
 	bodies := false
 	for i, c := range some {
-		of[c.key] = new(joined)
+		of.put(c.key, &all[i])
 		bodies = bodies || c.body
 		if joinable(c.id) {
 			ids = append(ids, quote(c.id))
@@ -183,7 +214,7 @@ func (f *finding) whole(some []candidate) (sessions []Session, err error) {
 		}
 		s := query.Search{Range: query.Range{Query: same, Since: since, Clusters: clusters}, Wide: true, Bytes: bodies}
 		_, err = f.read.Search(f.ctx, s, func(r *query.Row) error {
-			if j := of[keyOf(r)]; j != nil {
+			if j := of.get(keyOf(r)); j != nil {
 				j.add(r)
 			}
 			return nil
@@ -192,12 +223,11 @@ func (f *finding) whole(some []candidate) (sessions []Session, err error) {
 			return nil, err
 		}
 	}
-	for _, c := range some {
-		j := of[c.key]
-		if len(j.rows) == 0 {
-			j.add(c.newest)
+	for i, c := range some {
+		if len(all[i].rows) == 0 {
+			all[i].add(c.newest)
 		}
-		sessions = append(sessions, j.session())
+		sessions = append(sessions, all[i].session())
 	}
 	return sessions, nil
 }

@@ -19,17 +19,11 @@ func (s *Session) sentence() string {
 	if s.As != "" {
 		b.WriteString(" as " + s.As)
 	}
-	switch s.State {
-	case Denied:
-		b.WriteString(" was refused to ")
-	case Failed:
-		b.WriteString(" failed to ")
-	case Unknown:
-		b.WriteString(" asked to ")
-	default:
-		b.WriteString(" ")
-	}
 	done := s.State == Open || s.State == Ended
+	if !done {
+		b.WriteString(" tried to")
+	}
+	b.WriteString(" ")
 	verb := func(present, past string) string {
 		if done {
 			return past
@@ -51,7 +45,11 @@ func (s *Session) sentence() string {
 	case "ephemeralcontainer":
 		fmt.Fprintf(&b, "%s an ephemeral container%s to %s", verb("add", "added"), image(s.Image), target)
 	case "debug":
-		fmt.Fprintf(&b, "%s a pod for debugging%s, %s", verb("make", "made"), image(s.Image), target)
+		if strings.HasPrefix(target, "nodes/") {
+			fmt.Fprintf(&b, "%s a pod%s to debug %s", verb("make", "made"), image(s.Image), target)
+		} else {
+			fmt.Fprintf(&b, "%s %s, a copy to debug%s", verb("make", "made"), target, image(s.Image))
+		}
 	}
 	if s.Container != "" {
 		fmt.Fprintf(&b, " (container %s)", s.Container)
@@ -60,9 +58,12 @@ func (s *Session) sentence() string {
 		b.WriteString(" in " + s.Namespace)
 	}
 	switch {
-	case s.State == Denied, s.State == Failed:
+	case s.State == Denied:
+		fmt.Fprintf(&b, ": refused (%d)", s.Code)
+	case s.State == Failed:
+		b.WriteString(": failed")
 		if s.Code != 0 {
-			fmt.Fprintf(&b, ": %d", s.Code)
+			fmt.Fprintf(&b, " (%d)", s.Code)
 		}
 	case s.State == Open:
 		b.WriteString(", no end recorded")
@@ -81,7 +82,7 @@ func lasted(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	switch {
 	case d < time.Second:
-		return d.Round(time.Millisecond).String()
+		return fmt.Sprintf("%d ms", d.Round(time.Millisecond)/time.Millisecond)
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", int(d.Round(time.Second)/time.Second))
 	}
@@ -115,7 +116,7 @@ func image(name string) string {
 	if name == "" {
 		return ""
 	}
-	return " of " + clip(name)
+	return " with " + clip(name)
 }
 
 // shown writes a command as one would type it.
