@@ -41,7 +41,7 @@ function toneOf(code: number): 'ok' | 'info' | 'warn' | 'bad' {
 
 /** A status code with its word; nothing where an event has none. A 101 opened a session: that is no failure. */
 export function CodeBadge({ code }: { code?: number }) {
-  if (!code) return <span className={css.badge}>no code</span>
+  if (!code) return <span className={css.badge} data-tone="none">no code</span>
   return (
     <span className={css.badge} data-tone={toneOf(code)}>
       {code} {wordOf(code)}

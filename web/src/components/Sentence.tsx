@@ -1,9 +1,10 @@
 import type { Event } from '../api/types'
+import { inert } from '../event/inert'
 import css from './sentence.module.css'
 
 /** An event in words; the parts that people look for stand out. */
-export function Sentence({ event }: { event: Pick<Event, 'sentence' | 'user' | 'name' | 'resource' | 'impersonatedUser' | 'namespace'> }) {
-  const strong = [event.user, event.impersonatedUser, event.name, event.namespace].filter((s): s is string => !!s && s.length > 1)
+export function Sentence({ event }: { event: Pick<Event, 'sentence' | 'user' | 'name' | 'impersonatedUser'> }) {
+  const strong = [event.user, event.impersonatedUser, event.name].filter((s): s is string => !!s && s.length > 1)
   return <span className={css.sentence}>{pieces(event.sentence, strong)}</span>
 }
 
@@ -26,7 +27,7 @@ function pieces(text: string, strong: string[]) {
     from = at + found.length
   }
   if (from < text.length) out.push(text.slice(from))
-  return out.map((p) => (typeof p === 'string' ? p : <b key={p.at}>{p.text}</b>))
+  return out.map((p) => (typeof p === 'string' ? inert(p) : <b key={p.at}>{inert(p.text)}</b>))
 }
 
 const inside = /[\p{L}\p{N}]/u

@@ -1,0 +1,51 @@
+import { Modal } from '@mantine/core'
+import { useState } from 'react'
+import { pathOf } from '../api/client'
+import { Button, CopyButton } from '../components'
+import { count } from '../state/time'
+import css from './search.module.css'
+import type { Asked } from './useResults'
+import { cliOf } from './commands'
+
+const formats = [
+  ['jsonl', 'JSON lines', 'one event a line, with what Annals knows of it'],
+  ['csv', 'CSV', 'the columns, for a spreadsheet'],
+  ['json', 'JSON', 'one array'],
+  ['yaml', 'YAML', 'a document for each event'],
+  ['raw', 'Raw', 'each event’s bytes as they were recorded, one a line: the evidence'],
+] as const
+
+/** The whole result as a file; the server streams it. */
+export function ExportDialog({ opened, onClose, asked, total }: { opened: boolean; onClose: () => void; asked: Asked; total?: number }) {
+  const [format, setFormat] = useState<string>('jsonl')
+  const path = pathOf('export', { ...asked, format })
+  return (
+    <Modal opened={opened} onClose={onClose} title="Export the whole result" closeButtonProps={{ 'aria-label': 'Close' }}>
+      <div className={css.export}>
+        <p>
+          {total === undefined ? 'All events' : `All ${count(total)} events`} that match, not only the rows that are loaded. The file’s end says whether it is complete; this export is recorded as an event in the cluster <code>annals</code>.
+        </p>
+        <fieldset>
+          <legend>Format</legend>
+          {formats.map(([key, name, about]) => (
+            <label key={key}>
+              <input type="radio" name="format" value={key} checked={format === key} onChange={() => setFormat(key)} />
+              <span>
+                <b>{name}</b>
+                <span className="soft">{about}</span>
+              </span>
+            </label>
+          ))}
+        </fieldset>
+        <pre tabIndex={0}>{cliOf(asked, ` -o ${format}`)}</pre>
+        <div className={css.exportActions}>
+          <CopyButton labelled text={cliOf(asked, ` -o ${format}`)} label="Copy as CLI" />
+          <a className={css.download} href={path} download data-testid="download" onClick={onClose}>
+            Download
+          </a>
+          <Button onClick={onClose}>Cancel</Button>
+        </div>
+      </div>
+    </Modal>
+  )
+}
