@@ -23,7 +23,7 @@ func Blame(ctx context.Context, r *query.Reader, q Question, clusters ...string)
 	}
 	if at < 0 {
 		if len(t.versions) > 0 {
-			t.notes = append(t.notes, "what any version was is not known: "+t.versions[len(t.versions)-1].Why)
+			return nil, usagef("of none of the %d versions of %s/%s is known what it was: %s", len(t.versions), t.ref.Resource, t.ref.Name, t.versions[len(t.versions)-1].Why)
 		}
 		return nil, t.errNothing()
 	}

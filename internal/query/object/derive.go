@@ -53,7 +53,12 @@ func (l *life) derive(a *act, missed, fresh bool) {
 		}
 		tree = t.to(before, view, "")
 		for _, path := range d.doubts {
-			tree = tree.doubtAt(path)
+			switch {
+			case len(path) == 0:
+				tree = tree.doubtful()
+			case path[0] != "status" || l.q.Status:
+				tree = tree.doubtAt(path)
+			}
 		}
 		if !whole && !a.mutated() && !overlap {
 			tree = a.confirm(tree, n)
@@ -127,11 +132,10 @@ func (l *life) named(n *node, by int) *node {
 	same := true
 	for k, v := range map[string]string{"name": l.ref.Name, "namespace": l.ref.Namespace} {
 		if x := m.members[k]; v != "" && (x == nil || x.stale) {
-			at := by
-			if x != nil {
-				at = x.by
+			if !l.made {
+				by = 0
 			}
-			m.members[k] = &node{value: v, by: at}
+			m.members[k] = &node{value: v, by: by}
 			same = false
 		}
 	}

@@ -278,6 +278,25 @@ func set(doc map[string]any, path []string, v any) map[string]any {
 // confirmer clears doubts about what a request itself says.
 type confirmer struct{ by int }
 
+// identity is what an object is called. A patch may name it, and sets nothing by that.
+var identity = map[string][]string{"": {"apiVersion", "kind"}, "metadata": {"name", "generateName", "namespace", "uid", "creationTimestamp"}}
+
+// object is the root of an object with what the body says of it beyond doubt.
+func (c confirmer) object(n *node, body map[string]any) *node {
+	sent := maps.Clone(body)
+	for _, k := range identity[""] {
+		delete(sent, k)
+	}
+	if meta, ok := sent["metadata"].(map[string]any); ok {
+		meta = maps.Clone(meta)
+		for _, k := range identity["metadata"] {
+			delete(meta, k)
+		}
+		sent["metadata"] = meta
+	}
+	return c.whatIsSent(n, sent, "")
+}
+
 // whatIsSent is n with what the body says of it beyond doubt.
 func (c confirmer) whatIsSent(n *node, body any, name string) *node {
 	switch body := body.(type) {
@@ -352,11 +371,11 @@ func (c confirmer) all(n *node) *node {
 	return &m
 }
 
-// sent is n with what the act itself says beyond doubt.
+// confirm is n with what the act itself says beyond doubt.
 func (a *act) confirm(n *node, by int) *node {
 	c := confirmer{by}
 	if body, ok := a.request.(map[string]any); ok {
-		return c.whatIsSent(n, body, "")
+		return c.object(n, body)
 	}
 	ops, _ := a.request.([]any)
 	for _, op := range ops {

@@ -118,14 +118,14 @@ func (n *node) doubt() *node {
 // it is the same object.
 func (n *node) doubtful() *node {
 	c := n.doubt()
-	keep(c, n, "apiVersion", "kind")
+	keep(c, n, identity[""])
 	if meta, was := c.members["metadata"], n.members["metadata"]; meta != nil {
-		keep(meta, was, "name", "namespace", "uid", "creationTimestamp", "generateName")
+		keep(meta, was, identity["metadata"])
 	}
 	return c
 }
 
-func keep(c, n *node, names ...string) {
+func keep(c, n *node, names []string) {
 	for _, k := range names {
 		if x := n.members[k]; x != nil {
 			c.members[k] = x

@@ -3,6 +3,7 @@ package object
 import (
 	"cmp"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -50,7 +51,7 @@ func (w *writer) line(n *node, s string) {
 // members writes an object's members, the first one behind lead, the others behind indent.
 func (w *writer) members(n *node, lead, indent string, first []string) {
 	if n.shape != object || len(n.members) == 0 {
-		w.value(n, n, lead, indent)
+		w.value(n, lead, indent)
 		return
 	}
 	rank := func(k string) int {
@@ -83,7 +84,7 @@ func (w *writer) members(n *node, lead, indent string, first []string) {
 			w.line(x, head)
 			w.items(x, indent, indent)
 		default:
-			w.value(n, x, head+" ", indent)
+			w.value(x, head+" ", indent)
 		}
 	}
 }
@@ -97,14 +98,14 @@ func (w *writer) items(n *node, lead, indent string) {
 		case x.shape == list && len(x.items) > 0:
 			w.items(x, lead+"- ", indent+"  ")
 		default:
-			w.value(n, x, lead+"- ", indent)
+			w.value(x, lead+"- ", indent)
 		}
 		lead = indent
 	}
 }
 
 // value writes what has no lines of its own inside, or a text of several lines.
-func (w *writer) value(_, n *node, lead, indent string) {
+func (w *writer) value(n *node, lead, indent string) {
 	s, isText := n.value.(string)
 	switch {
 	case n.shape == object:
@@ -202,10 +203,16 @@ func escaped(r rune) string {
 	return string(b)
 }
 
+// uuid is a text that begins like a number, and is none.
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
 var notTexts = []string{"null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "nan", "inf"}
 
 // plainText says whether a text needs no quotes in YAML, by the strictest reader.
 func plainText(s string) bool {
+	if uuid.MatchString(s) {
+		return true
+	}
 	if s == "" || slices.Contains(notTexts, strings.ToLower(s)) {
 		return false
 	}
