@@ -22,12 +22,13 @@ import (
 	"annals.dev/internal/server"
 )
 
-// Exit codes. 4, sign in first, is kept for the servers that will ask for it.
+// Exit codes.
 const (
 	exitDone         = 0
 	exitFailed       = 1
 	exitUsage        = 2
 	exitIncomplete   = 3
+	exitSignIn       = 4
 	exitMatched      = 5
 	exitTampered     = 10
 	exitMissing      = 11
@@ -118,6 +119,9 @@ func run(ctx context.Context, args []string, io *streams) int {
 	case errors.As(err, &exit) && exit.err == nil:
 	default:
 		io.say("annals: %v", err)
+		if code == exitSignIn {
+			io.say("%s", signInFirst)
+		}
 	}
 	return code
 }
@@ -144,6 +148,8 @@ func exitCode(err error) int {
 		return exitSignature
 	case server.Unverifiable:
 		return exitUnverifiable
+	case server.SignIn:
+		return exitSignIn
 	}
 	return exitFailed
 }
@@ -152,6 +158,7 @@ func exitCode(err error) int {
 type env struct {
 	*streams
 	data    string
+	remote  remote
 	noPager bool
 }
 
@@ -159,7 +166,7 @@ const rootLong = `Annals keeps the record of what happens at a Kubernetes API: i
 keeps them so that nobody can quietly change them, finds them at once, and proves all of it.
 
 Data lies in one directory, --data. While a server runs on it, commands ask the server; otherwise
-they open the directory themselves.
+they open the directory themselves. With --server they ask one elsewhere, which wants a token.
 
 Every flag can be given in the environment too, --data as ANNALS_DATA, or in annals.yaml, as
 "data: /srv/annals"; a flag goes before the environment, the environment before the file.`
@@ -184,9 +191,13 @@ func newRoot(io *streams) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			named := cmd.Flags().Changed("server")
 			err := settle(cmd, io.getenv)
 			if err == nil {
 				e.data, err = filepath.Abs(e.data)
+			}
+			if err == nil {
+				err = e.remote.settle(cmd, named)
 			}
 			return err
 		},
@@ -198,10 +209,11 @@ func newRoot(io *streams) *cobra.Command {
 		return usagef("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().StringVar(&e.data, "data", "./annals-data", "the directory that holds the ledger")
+	e.remote.flags(root)
 	root.PersistentFlags().String("config", "", "file of settings (default annals.yaml here, then /etc/annals/annals.yaml)")
 	root.AddCommand(
 		newDemo(e), newInit(e), newServe(e), newForward(e), newSetup(e), newToken(e), newImport(e),
-		newSearch(e), newSQL(e), newVerify(e), newProve(e), newCheckpoint(e),
+		newSearch(e), newAsk(e), newSQL(e), newHistory(e), newDiff(e), newBlame(e), newWho(e), newRBAC(e), newSessions(e), newVerify(e), newProve(e), newCheckpoint(e),
 		newProxy(e), newPolicy(e),
 		newDoctor(e), newVersion(e), helpExitCodes(),
 	)

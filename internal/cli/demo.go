@@ -61,7 +61,7 @@ func (e *env) demo(ctx context.Context) (err error) {
 	started, ended := make(chan server.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- server.Run(ctx, server.Config{
-			Dir: data, Listen: freeAddress("127.0.0.1:7443"), HTTP: freeAddress("127.0.0.1:7090"), Log: e.logger(slog.LevelWarn),
+			Dir: data, Listen: freeAddress("127.0.0.1:7443"), HTTP: freeAddress("127.0.0.1:7090"), Demo: true, Log: e.logger(slog.LevelWarn),
 			Started: func(at server.Addresses) { started <- at },
 		})
 	}()
@@ -129,11 +129,10 @@ var demoQuestions = []struct{ says, args string }{
 }
 
 func (e *env) demoText(command string, at server.Addresses) {
-	fmt.Fprintf(e.out, "Annals is running. Try these in another terminal:\n")
+	fmt.Fprintf(e.out, "Annals is running. Open it in a browser; nobody has to sign in to a demo:\n\n  %s\n\nOr try these in another terminal:\n", at.URL)
 	for _, q := range demoQuestions {
 		fmt.Fprintf(e.out, "\n# %s\n%s %s\n", q.says, command, q.args)
 	}
-	fmt.Fprintf(e.out, "\n# The state of the server, in a browser:\n# http://%s/\n", at.HTTP)
 	e.say("\nCtrl-C ends the demo and takes its data away.")
 }
 

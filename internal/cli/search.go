@@ -13,11 +13,6 @@ import (
 	"annals.dev/internal/server"
 )
 
-// connect finds the server of the data directory, or opens the directory.
-func (e *env) connect(ctx context.Context) (*server.Client, error) {
-	return server.Connect(ctx, e.data, e.logger(slog.LevelWarn))
-}
-
 // logger writes to standard error what a server or an open ledger has to tell.
 func (e *env) logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: level}))

@@ -11,7 +11,9 @@ import (
 )
 
 const serveLong = `Serve receives events from API servers at --listen, follows log files, keeps everything, and answers
-the other commands on this machine. A page of its state, and metrics for Prometheus, are at --http.
+the other commands on this machine. The web UI, the API, and metrics for Prometheus are at --http: on
+loopback in plain HTTP, at any other address by TLS with the server's own certificate. Whoever asks there
+has a token: annals token create makes one.
 
 It ends at SIGTERM or Ctrl-C, after what it has begun to receive is on disk.`
 
@@ -25,7 +27,7 @@ func newServe(e *env) *cobra.Command {
 	var verbose bool
 	cmd := &cobra.Command{Use: "serve", Short: "Receive, keep and answer", Long: serveLong, Example: serveExample, Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&cfg.Listen, "listen", ":7443", `where API servers deliver; "" for nowhere`)
-	cmd.Flags().StringVar(&cfg.HTTP, "http", "127.0.0.1:7090", `where the page and /metrics are, on loopback; "" for nowhere`)
+	cmd.Flags().StringVar(&cfg.HTTP, "http", "127.0.0.1:7090", `where the web UI, the API and /metrics are; "" for nowhere`)
 	cmd.Flags().StringArrayVar(&follow, "follow", nil, "CLUSTER=PATH: follow a log file, a folder's, or a pattern's; repeat it for more")
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log more")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -42,7 +44,7 @@ func newServe(e *env) *cobra.Command {
 		}
 		cfg.Dir, cfg.Log = e.data, e.logger(level)
 		cfg.Started = func(at server.Addresses) {
-			cfg.Log.Info("serving", "data", e.data, "webhook", at.Webhook, "page", at.HTTP)
+			cfg.Log.Info("serving", "data", e.data, "webhook", at.Webhook, "http", at.URL)
 		}
 		return server.Run(cmd.Context(), cfg)
 	}

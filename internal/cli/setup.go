@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"annals.dev/internal/access"
 	"annals.dev/internal/cli/setup"
+	"annals.dev/internal/server"
 )
 
 const setupLong = `Setup prints what to paste so that a cluster's API server delivers to this machine: the audit policy,
@@ -46,8 +48,8 @@ func newSetup(e *env) *cobra.Command {
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the name that the cluster's events get")
 	cmd.Flags().StringVar(&address, "server", "", "how the API server reaches this machine (default: the first address given to init, port 7443)")
 	cmd.Flags().BoolVar(&certificate, "client-certificate", false, "give the API server a client certificate for a year instead of a token")
-	perCall(cmd, "client-certificate")
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	perCall(cmd, "client-certificate", "server") // ANNALS_SERVER is whom other commands ask
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		target, err := setup.Find(args[0])
 		if err != nil {
 			return &usageError{err}
@@ -60,7 +62,7 @@ func newSetup(e *env) *cobra.Command {
 		}
 		values := setup.Values{Cluster: cluster}
 		if target.Webhook {
-			if err := e.fillWebhook(&values, target, address, certificate); err != nil {
+			if err := e.fillWebhook(cmd.Context(), &values, target, address, certificate); err != nil {
 				return err
 			}
 		}
@@ -77,7 +79,7 @@ func newSetup(e *env) *cobra.Command {
 const clientLife = 365 * 24 * time.Hour
 
 // fillWebhook adds what only a target with a webhook needs; it makes the token or the client certificate.
-func (e *env) fillWebhook(v *setup.Values, t setup.Target, address string, certificate bool) error {
+func (e *env) fillWebhook(ctx context.Context, v *setup.Values, t setup.Target, address string, certificate bool) error {
 	keys, err := access.Open(e.data, e.logger(slog.LevelWarn))
 	if err != nil {
 		return err
@@ -110,7 +112,13 @@ func (e *env) fillWebhook(v *setup.Values, t setup.Target, address string, certi
 		v.Certificate, v.Key, err = keys.IssueClient(v.Cluster, clientLife)
 		return err
 	}
-	v.Token, _, err = keys.NewToken(v.Cluster, "setup "+t.Name)
+	client, err := e.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	made, err := client.CreateToken(ctx, server.TokenQuestion{Role: access.Ingest, Cluster: v.Cluster, Note: "setup " + t.Name})
+	v.Token = made.Text
 	return err
 }
 

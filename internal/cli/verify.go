@@ -88,7 +88,7 @@ func readKey(s string) (string, error) {
 func (e *env) verifyLedger(cmd *cobra.Command, q server.VerifyQuestion, output string) error {
 	begun := time.Now()
 	bar := e.progress()
-	report, err := server.Verify(cmd.Context(), e.data, q, func(p server.VerifyProgress) {
+	report, err := e.verification(cmd.Context(), q, func(p server.VerifyProgress) {
 		bar.show(int64(p.Done), int64(p.Total), fmt.Sprintf("%s of %s events", count(p.Done), count(p.Total)))
 	})
 	bar.clear()

@@ -1,8 +1,14 @@
 package server
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	"annals.dev/internal/access"
 )
@@ -12,6 +18,10 @@ type guard struct {
 	opening sync.Once
 	store   *access.Store
 	err     error
+
+	demo     bool // everybody may ask
+	sessions signins
+	guesses  guesses
 }
 
 // keys are the directory's keys and tokens. Whoever needs none can work where they are damaged.
@@ -21,13 +31,181 @@ func (c *core) keys() (*access.Store, error) {
 }
 
 // handler answers the command line: whoever reaches it is the owner of the data directory.
-func (c *core) handler() http.Handler { return c.asOwner(c.questions()) }
+func (c *core) handler() http.Handler { return c.asOwner(c.recorded(c.questions())) }
 
 // asOwner lets every request in as the owner of the data directory: it is for those that come through the socket, which
-// nobody else can open, or from within this process.
+// nobody else can open, or from within this process. On record is the user of the machine.
 func (c *core) asOwner(next http.Handler) http.Handler {
 	by := c.askerFor(access.Caller{Name: "owner", Role: access.Admin, Bodies: true})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(withAsker(r.Context(), by)))
+		name, uid := peerOf(r.Context())
+		r = markFollow(r)
+		next.ServeHTTP(w, r.WithContext(withAsker(withUser(r.Context(), by.Caller, name, uid), by)))
 	})
+}
+
+// overHTTP answers those who come by the network: people with a browser, and commands and programs with a token. Pages
+// are for everybody, since there is nothing in them; what is asked is for those who say who they are.
+func (c *core) overHTTP(loopback bool, pages http.Handler) http.Handler {
+	asked := c.letIn(c.recorded(c.questions()))
+	signing := c.signing()
+	return secure(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case r.URL.RawPath != "" || strings.Contains(path, "//") || strings.Contains(path, "/../") || strings.Contains(path, "/./"):
+			// Two readings of one path are one too many where rights hang on it.
+			fail(w, r, &Error{NotFound, fmt.Sprintf("there is nothing at %.200q", r.URL.EscapedPath())})
+		case path == sessionPath:
+			signing.ServeHTTP(w, r)
+		case isAPI(path):
+			asked.ServeHTTP(w, r)
+		case !loopback && (path == "/metrics" || path == "/healthz"):
+			c.onlyAuditors(pages).ServeHTTP(w, r)
+		default:
+			pages.ServeHTTP(w, r)
+		}
+	}))
+}
+
+// letIn finds out who asks, and hands on only the requests of those who are known.
+func (c *core) letIn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, again, err := c.identify(r)
+		if err != nil {
+			c.turnAway(w, r, err)
+			return
+		}
+		ctx, end := c.whileInForce(r.Context(), again)
+		defer end()
+		by := c.askerFor(who)
+		r = markFollow(r.WithContext(withAsker(withUser(ctx, who, who.Name, -1), by)))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// errNobody says that a request brings nothing by which to know who it is from.
+var errNobody = errors.New("sign in first: send a token, or open a session with one")
+
+// identify says who a request is from, and how to look whether that still holds. What it brings in its Authorization header goes
+// before a session; if that is wrong, a session does not make it right.
+func (c *core) identify(r *http.Request) (access.Caller, again, error) {
+	text, err := access.Bearer(r)
+	if err != nil {
+		return access.Caller{}, nil, err
+	}
+	if text == "" {
+		if id := sessionID(r); id != "" {
+			who, again, err := c.fromSession(id)
+			if err == nil || !c.guard.demo {
+				return who, again, err
+			}
+		}
+		if c.guard.demo {
+			return access.Caller{Name: "anonymous", Role: access.Auditor, Bodies: true, Demo: true}, nil, nil
+		}
+		return access.Caller{}, nil, errNobody
+	}
+	who, hash, err := c.fromToken(r, text)
+	return who, func() error {
+		_, err := c.guard.store.CallerAgain(hash)
+		return err
+	}, err
+}
+
+// again says whether whoever was let in still may be; nil: for ever.
+type again func() error
+
+// fromToken counts wrong tokens by where they come from.
+func (c *core) fromToken(r *http.Request, text string) (access.Caller, access.Hash, error) {
+	keys, err := c.keys()
+	if err != nil {
+		return access.Caller{}, access.Hash{}, err
+	}
+	from := originOf(r)
+	if wait := c.guard.guesses.blocked(from, time.Now()); wait > 0 {
+		return access.Caller{}, access.Hash{}, &tooManyError{wait}
+	}
+	who, hash, err := keys.Caller(text)
+	if err != nil {
+		c.guard.guesses.wrong(from, time.Now())
+	}
+	return who, hash, err
+}
+
+// turnAway answers a request that is from nobody known. Wrong tokens are on record; but not requests without any, which is how
+// a browser finds out that it has to sign in.
+func (c *core) turnAway(w http.ResponseWriter, r *http.Request, err error) {
+	refused := &Error{SignIn, err.Error()}
+	var many *tooManyError
+	switch {
+	case errors.As(err, &many):
+		refused.Kind = Busy
+		fail(w, r, refused)
+		return
+	case errors.Is(err, access.ErrWrongRole):
+		refused.Kind = Forbidden
+	case errors.Is(err, errNobody), errors.Is(err, errSession):
+		fail(w, r, refused)
+		return
+	case !errors.Is(err, access.ErrBadToken) && !errors.Is(err, access.ErrExpired):
+		fail(w, r, &Error{Failed, err.Error()})
+		return
+	}
+	c.recorded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fail(w, r, refused) })).ServeHTTP(w, r)
+}
+
+// lookAgain is how often it is looked whether whoever is being answered still may be.
+const lookAgain = time.Second
+
+// whileInForce ends the context when the token is revoked or expires: an answer may go on for days.
+func (c *core) whileInForce(ctx context.Context, still again) (context.Context, func()) {
+	if still == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var mu sync.Mutex
+	var t *time.Timer
+	look := func() {
+		if err := still(); err != nil {
+			cancel(&Error{SignIn, err.Error()})
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if ctx.Err() == nil {
+			t.Reset(lookAgain)
+		}
+	}
+	mu.Lock()
+	t = time.AfterFunc(lookAgain, look)
+	mu.Unlock()
+	return ctx, func() {
+		cancel(nil)
+		mu.Lock()
+		defer mu.Unlock()
+		t.Stop()
+	}
+}
+
+// onlyAuditors is for what has no route of its own: metrics and health.
+func (c *core) onlyAuditors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, _, err := c.identify(r)
+		switch {
+		case err != nil:
+			c.turnAway(w, r, err)
+		case !who.Role.AtLeast(access.Auditor):
+			fail(w, r, &Error{Forbidden, fmt.Sprintf("%s needs the role %s; %s has the role %s", r.URL.Path, access.Auditor, who.Name, who.Role)})
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// originOf is the address by which guesses are counted: of IPv6, the network that one customer has.
+func originOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return networkOf(host)
 }

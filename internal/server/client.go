@@ -79,7 +79,13 @@ func connectCore(c *core) *Client {
 	client.seal = c.ledger.Seal
 	client.close = func() error {
 		idle()
-		err := srv.Close()
+		// What was asked last is perhaps still being recorded.
+		ctx, cancel := context.WithTimeout(context.Background(), recordWithin)
+		defer cancel()
+		err := srv.Shutdown(ctx)
+		if err != nil {
+			err = srv.Close()
+		}
 		<-served
 		return errors.Join(err, c.close())
 	}
@@ -117,6 +123,11 @@ func (c *Client) SQL(ctx context.Context, q SQLQuestion, columns func([]SQLColum
 		}
 		return row(i.Row)
 	})
+}
+
+// Verify has the ledger held against its signatures.
+func (c *Client) Verify(ctx context.Context, q VerifyQuestion, progress func(VerifyProgress)) (*ledger.Report, error) {
+	return ask[VerifyProgress, *ledger.Report](ctx, c, "ledger/verify", q, func(p VerifyProgress) error { progress(p); return nil })
 }
 
 // Import has files read: by their paths, which are absolute, or what content gives. Without a server the ledger seals what

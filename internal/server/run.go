@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"annals.dev/internal/access"
 	"annals.dev/internal/ledger"
 	"annals.dev/internal/source"
@@ -22,14 +25,15 @@ import (
 type Config struct {
 	Dir     string
 	Listen  string // where events are received, "" not at all
-	HTTP    string // where the page and the metrics are, on loopback; "" nowhere
+	HTTP    string // where the web UI, the API and the metrics are; "" nowhere. On loopback plain, elsewhere by TLS
+	Demo    bool   // everybody who reaches HTTP may ask as an auditor, and nobody signs in
 	Follow  []source.FollowSource
 	Log     *slog.Logger
 	Started func(Addresses) // Optional. Called once everything runs.
 }
 
-// Addresses are where a server listens; empty where it does not.
-type Addresses struct{ Webhook, HTTP string }
+// Addresses are where a server listens, and the URL of its web UI; empty where it does not.
+type Addresses struct{ Webhook, HTTP, URL string }
 
 // Run serves a data directory until the context ends; then it lets the sources finish what they have begun, and returns nil.
 // Any part that fails ends all of them.
@@ -39,10 +43,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	keys, err := access.Open(c.dir, cfg.Log)
+	keys, err := c.keys()
 	if err != nil {
 		return err
 	}
+	c.guard.demo = cfg.Demo
 
 	// What is listed first is started first and stopped last: what others rely on.
 	var parts []part
@@ -58,12 +63,18 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	parts = append(parts, c.httpPart("socket", socket, c.handler()))
 	var at Addresses
 	if cfg.HTTP != "" {
-		l, err := listenLoopback(cfg.HTTP)
+		l, loopback, err := listenHTTP(cfg.HTTP, keys)
 		if err != nil {
 			return err
 		}
-		at.HTTP = l.Addr().String()
-		parts = append(parts, c.httpPart("page", l, c.pages()))
+		at.HTTP, at.URL = l.Addr().String(), "http://"+l.Addr().String()+"/"
+		if !loopback {
+			at.URL = "https://" + at.HTTP + "/"
+		}
+		parts = append(parts, c.httpPart("http", l, c.overHTTP(loopback, c.pages())))
+		if !cfg.Demo {
+			c.tellHowToSignIn(keys)
+		}
 	}
 	if len(cfg.Follow) > 0 {
 		f, err := source.NewFollower(source.FollowerConfig{Ledger: c.ledger, Sources: cfg.Follow, Data: c.dir, Log: cfg.Log, Metrics: c.metrics})
@@ -168,7 +179,10 @@ func runParts(ctx context.Context, parts []part, log *slog.Logger, started func(
 const drainFor = 2 * time.Second
 
 func (c *core) httpPart(name string, l net.Listener, h http.Handler) part {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: log.New(io.Discard, "", 0)}
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnContext: withPeer, ErrorLog: log.New(io.Discard, "", 0),
+	}
 	run := func(ctx context.Context) error {
 		served := make(chan error, 1)
 		go func() { served <- srv.Serve(l) }()
@@ -188,18 +202,44 @@ func (c *core) httpPart(name string, l net.Listener, h http.Handler) part {
 	return part{name, run, func() { l.Close() }}
 }
 
-// listenLoopback refuses other addresses: the page asks nobody who they are.
-func listenLoopback(addr string) (net.Listener, error) {
+// maxConns is how many connections there may be at once; more wait.
+const maxConns = 1024
+
+// listenHTTP listens by plain HTTP on loopback, and elsewhere by TLS with the server's own certificate: questions, answers and
+// tokens do not cross a network in clear.
+func listenHTTP(addr string, keys *access.Store) (l net.Listener, loopback bool, err error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("page: %w: give an address such as 127.0.0.1:7090", err)
+		return nil, false, fmt.Errorf("http: %w: give an address such as 127.0.0.1:7090", err)
 	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("page: %s is not a loopback address: the page asks nobody who they are, so give 127.0.0.1:PORT and put a proxy before it that does", addr)
+	ip, err := netip.ParseAddr(host)
+	loopback = host == "localhost" || err == nil && ip.IsLoopback()
+	if l, err = net.Listen("tcp", addr); err != nil {
+		return nil, false, fmt.Errorf("http: %w: choose another address with --http", err)
 	}
-	l, err := net.Listen("tcp", addr)
+	// What a name stands for is seen when it is listened at.
+	if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		loopback = false
+	}
+	l = netutil.LimitListener(l, maxConns)
+	if !loopback {
+		cfg := keys.TLSConfig()
+		cfg.ClientAuth = tls.NoClientCert // people have tokens, and a browser would ask them for a certificate
+		l = tls.NewListener(l, cfg)
+	}
+	return l, loopback, nil
+}
+
+// tellHowToSignIn is for the first start: nobody can sign in yet.
+func (c *core) tellHowToSignIn(keys *access.Store) {
+	tokens, err := keys.Tokens()
 	if err != nil {
-		return nil, fmt.Errorf("page: %w: choose another address with --http", err)
+		return // the store has said so
 	}
-	return l, nil
+	for _, t := range tokens {
+		if t.Role != access.Ingest {
+			return
+		}
+	}
+	c.log.Info("nobody can sign in at --http yet: make a token with annals token create --role admin")
 }

@@ -1,0 +1,364 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"annals.dev/audit"
+	"annals.dev/capture"
+	"annals.dev/internal/access"
+	"annals.dev/internal/format"
+	"annals.dev/internal/ledger"
+	"annals.dev/policy"
+)
+
+// Whatever is asked is itself an event, in the cluster ledger.Own: who asked what, from where, and how much was given out. It
+// is on disk before the answer ends. Where the ledger takes nothing any more, questions are answered all the same, and the
+// log says what could not be recorded: an auditor needs the answers most when something has failed.
+
+// Annotations of these events.
+const (
+	noteReturned = "annals.dev/returned" // events or rows given
+	noteComplete = "annals.dev/complete" // whether the answer was whole
+	noteBodies   = "annals.dev/bodies"   // "true": bodies were given out
+	noteScope    = "annals.dev/scope"    // what whoever asked may see
+	noteFailed   = "annals.dev/failed"   // why the question was not answered
+	noteQuestion = "annals.dev/question" // of a request whose body is not recorded
+	noteToken    = "annals.dev/token"    // the ID of the token that was made or ended
+	noteGranted  = "annals.dev/granted"  // and what it is good for
+
+	decisionKey = "authorization.k8s.io/decision"
+	reasonKey   = "authorization.k8s.io/reason"
+
+	extraToken = "annals.dev/token" // in user.extra: the ID of the token with which it was asked
+	extraUID   = "annals.dev/uid"   // in user.extra: the user's number on the server's machine
+	ownGroup   = "annals.dev"
+)
+
+// ownPolicy is what is recorded. Questions are small; a token's text is in none but those of the resources signins and tokens.
+const ownPolicy = `
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: None # they tell nothing of events
+  resources: [{group: annals.dev, resources: [me, fields, openapi.json, api]}]
+- level: Metadata
+  resources: [{group: annals.dev, resources: [signins, tokens]}]
+- level: Request
+`
+
+// recorded makes an event of each request to next. Whoever asks was put into the context before.
+func (c *core) recorded(next http.Handler) http.Handler {
+	p, err := policy.Parse([]byte(ownPolicy), policy.Options{})
+	if err != nil {
+		panic(err) // it is a constant
+	}
+	h, err := capture.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tellOf(next, w, r) }), capture.Config{
+		Policy: p, Sink: &ownSink{c}, RequestInfo: actOf, Log: c.log, MaxBody: maxQuestion,
+		LongRunning: func(r *http.Request, info *capture.RequestInfo) bool {
+			return info.Verb == "watch" || info.Resource == "imports" || info.Resource == "exports"
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Audit-Id") // it is ours to give: whoever asks must not choose which events look like one request
+		h.ServeHTTP(w, r)
+	})
+}
+
+// acts are what requests do, by what stands behind /api/v1/. What is not here is got: resource/subresource.
+var acts = map[string]struct{ verb, resource, subresource string }{
+	"events":         {"list", "events", ""},
+	"tail":           {"watch", "events", ""},
+	"event":          {"get", "events", ""},
+	"hits":           {"list", "events", "hits"},
+	"facets":         {"list", "events", "facets"},
+	"values":         {"list", "events", "values"},
+	"neighbours":     {"list", "events", "neighbours"},
+	"overview":       {"list", "events", "overview"},
+	"export":         {"create", "exports", ""},
+	"sql":            {"create", "sql", ""},
+	"proof":          {"get", "proofs", ""},
+	"import":         {"create", "imports", ""},
+	"ask":            {"get", "questions", ""},
+	"tokens/list":    {"list", "tokens", ""},
+	"tokens/create":  {"create", "tokens", ""},
+	"tokens/revoke":  {"delete", "tokens", ""},
+	"":               {"get", "api", ""},
+	"session:POST":   {"create", "signins", ""},
+	"session:DELETE": {"delete", "signins", ""},
+}
+
+// actOf says what a request is about.
+func actOf(r *http.Request) (*capture.RequestInfo, error) {
+	name := strings.Trim(strings.TrimPrefix(r.URL.Path, "/api/v1"), "/")
+	if name == "session" {
+		name += ":" + r.Method
+	}
+	act, ok := acts[name]
+	if !ok {
+		act.verb = "get"
+		act.resource, act.subresource, _ = strings.Cut(name, "/")
+	}
+	if follows(r.Context()) != "" {
+		act.verb = "watch"
+	}
+	return &capture.RequestInfo{APIVersion: "v1", Attributes: policy.Attributes{
+		Verb: act.verb, ResourceRequest: true, APIGroup: ownGroup, Resource: act.resource, Subresource: act.subresource, Path: r.URL.Path,
+	}}, nil
+}
+
+// withUser puts whoever asks into the context, for the record.
+func withUser(ctx context.Context, by access.Caller, name string, uid int) context.Context {
+	u := &audit.UserInfo{Username: name, Groups: []string{"annals:role:" + string(by.Role)}}
+	if by.TokenID != "" {
+		u.Extra = map[string][]string{extraToken: {by.TokenID}}
+	} else if uid >= 0 {
+		u.Extra = map[string][]string{extraUID: {strconv.Itoa(uid)}}
+	}
+	return capture.WithUser(ctx, u)
+}
+
+type followKey struct{}
+
+// follows is the question that a request goes on asking until it ends, "" if it does not: it is not recorded as a body.
+func follows(ctx context.Context) string {
+	s, _ := ctx.Value(followKey{}).(string)
+	return s
+}
+
+// markFollow looks whether a search is to go on: then it must be on record before it ends.
+func markFollow(r *http.Request) *http.Request {
+	if r.Method != http.MethodPost || r.URL.Path != api+"events" && r.URL.Path != api+"tail" {
+		return r
+	}
+	body, rest := peekBody(r)
+	r.Body = rest
+	var q struct {
+		Follow bool `json:"follow"`
+	}
+	if r.URL.Path == api+"tail" || json.Unmarshal(body, &q) == nil && q.Follow {
+		return r.WithContext(context.WithValue(r.Context(), followKey{}, "."+string(body[:min(len(body), 16<<10)])))
+	}
+	return r
+}
+
+// peekBody reads a question, and gives back a body that still has it.
+func peekBody(r *http.Request) (question []byte, body io.ReadCloser) {
+	// An error comes again when the rest is read.
+	question, _ = io.ReadAll(io.LimitReader(r.Body, maxQuestion+1))
+	return question, struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(question), r.Body), r.Body}
+}
+
+// tellOf has next answer and says in the event how it answered.
+func tellOf(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	by := askerOf(ctx)
+	if q := strings.TrimPrefix(follows(ctx), "."); q != "" {
+		capture.Annotate(ctx, noteQuestion, strings.ToValidUTF8(q, "\uFFFD"))
+	}
+	a := &account{ResponseWriter: w, status: http.StatusOK}
+	if by != nil {
+		if by.ScopeText != "" {
+			capture.Annotate(ctx, noteScope, by.ScopeText)
+		}
+		a.bodies = by.Bodies
+	}
+	defer a.tell(ctx, by, r)
+	next.ServeHTTP(a, r)
+}
+
+// account is a ResponseWriter that looks at what is given out.
+type account struct {
+	http.ResponseWriter
+	status int
+	bodies bool // whoever asks has a right to bodies, and none was seen yet
+	given  bool // bodies were
+
+	rest []byte        // of an answer that is written in pieces: the line that has no end yet
+	told []byte        // the last whole line that is no item
+	last [maxMark]byte // the last bytes that were written
+}
+
+func (a *account) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *account) WriteHeader(status int) {
+	if status >= 200 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *account) Write(b []byte) (int, error) {
+	n, err := a.ResponseWriter.Write(b)
+	a.look(b[:n])
+	return n, err
+}
+
+// bodyMarks are how bodies look in an answer. Within a JSON string their quotes would be escaped.
+var bodyMarks = [][]byte{[]byte(`"requestObject":`), []byte(`"responseObject":`), []byte(`"raw":`)}
+
+const (
+	maxMark = 17      // of the longest, less one
+	maxLine = 1 << 20 // bytes of a line that are kept
+)
+
+func (a *account) look(b []byte) {
+	if a.bodies && !a.given {
+		a.lookForBodies(b)
+	}
+	if len(a.rest) > 0 {
+		a.rest = append(a.rest, b...)
+		b = a.rest
+	}
+	end := bytes.LastIndexByte(b, '\n')
+	if end >= 0 {
+		lines := b[:end]
+		line := lines[bytes.LastIndexByte(lines, '\n')+1:]
+		if i := bytes.LastIndex(line, pieceEnd); i >= 0 && bytes.HasPrefix(line, pieceStart) {
+			line = append([]byte("{"), line[i+len("],"):]...)
+		}
+		if !bytes.HasPrefix(line, itemStart) && len(line) <= maxLine {
+			a.told = bytes.Clone(line)
+		}
+	}
+	a.rest = append(a.rest[:0], b[end+1:]...)
+	if len(a.rest) > maxLine {
+		a.rest = a.rest[:0]
+	}
+}
+
+func (a *account) lookForBodies(b []byte) {
+	n := min(len(b), maxMark)
+	seam := append(a.last[:maxMark:maxMark], b[:n]...)
+	for _, m := range bodyMarks {
+		a.given = a.given || bytes.Contains(b, m) || bytes.Contains(seam, m)
+	}
+	if len(b) >= maxMark {
+		seam = b
+	}
+	copy(a.last[:], seam[len(seam)-maxMark:])
+}
+
+// Of items nothing is kept. An answer in one piece has its end behind them.
+var (
+	itemStart  = []byte(`{"item":`)
+	pieceStart = []byte(`{"items":`)
+	pieceEnd   = []byte(`],"end":`)
+)
+
+// ending is the last line of an answer.
+type ending struct {
+	Error *Error `json:"error"`
+	End   *struct {
+		Returned *int  `json:"returned"`
+		Complete *bool `json:"complete"`
+		Coverage *struct {
+			Returned int  `json:"returned"`
+			Complete bool `json:"complete"`
+		} `json:"coverage"`
+	} `json:"end"`
+}
+
+// tell annotates the event.
+func (a *account) tell(ctx context.Context, by *asker, r *http.Request) {
+	note := func(key, value string) { capture.Annotate(ctx, key, value) }
+	var e ending
+	lines := strings.HasPrefix(a.Header().Get("Content-Type"), "application/")
+	known := lines && json.Unmarshal(a.told, &e) == nil // what has no such end says nothing
+	why := http.StatusText(a.status)
+	if known && e.Error != nil {
+		why = fmt.Sprintf("%.500s", e.Error.Message)
+	}
+	switch {
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		note(decisionKey, "forbid")
+		note(reasonKey, why)
+		return
+	case by != nil:
+		note(decisionKey, "allow")
+		note(reasonKey, reasonOf(by))
+	}
+	failed := a.status >= 400 || known && e.Error != nil
+	if failed {
+		note(noteFailed, why)
+	}
+	if known && e.End != nil {
+		if c := e.End.Coverage; c != nil {
+			e.End.Returned, e.End.Complete = &c.Returned, &c.Complete
+		}
+		if n := e.End.Returned; n != nil {
+			note(noteReturned, strconv.Itoa(*n))
+		}
+		if whole := e.End.Complete; whole != nil {
+			note(noteComplete, strconv.FormatBool(*whole))
+		}
+	} else if lines {
+		note(noteComplete, "false") // it was cut off, or failed
+	}
+	if a.given || a.bodies && !failed && givesBodies(r.URL.Path) {
+		note(noteBodies, "true")
+	}
+}
+
+// givesBodies holds for answers that are made of bodies, or hold them in other forms than an event's own.
+func givesBodies(path string) bool {
+	name := strings.TrimPrefix(path, api)
+	first, _, _ := strings.Cut(name, "/")
+	return first == "sql" || first == "export" || first == "proof" || first == "objects"
+}
+
+func reasonOf(by *asker) string {
+	switch {
+	case by.Demo:
+		return "this is a demo: nobody has to sign in"
+	case by.TokenID == "":
+		return "the data directory's owner, through its socket"
+	}
+	return fmt.Sprintf("token %s has the role %s", by.TokenID, by.Role)
+}
+
+// recordWithin is how long an answer waits for a ledger that is busy.
+const recordWithin = 5 * time.Second
+
+// ownSink appends our own events to the ledger.
+type ownSink struct{ c *core }
+
+var tokenText = regexp.MustCompile(access.TokenPrefix + `[a-z2-7]{52}`)
+
+func (s *ownSink) Send(ctx context.Context, events ...[]byte) error {
+	b := ledger.Batch{Cluster: ledger.Own, Origin: "annals", Events: make([]format.Event, len(events))}
+	for i, text := range events {
+		// Somebody may have put a token where it does not belong: into a query, or an address.
+		if bytes.Contains(text, []byte(access.TokenPrefix)) {
+			text = tokenText.ReplaceAll(text, []byte("(a token)"))
+		}
+		b.Events[i].Bytes = text
+		if err := b.Events[i].View.Parse(text); err != nil {
+			return fmt.Errorf("own event: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, recordWithin)
+	defer cancel()
+	if _, err := s.c.ledger.Append(ctx, b); err != nil {
+		return fmt.Errorf("what was asked is not on record: %w", err)
+	}
+	return nil
+}
+
+func (s *ownSink) Close(context.Context) error { return nil }
+func (s *ownSink) String() string              { return "ledger" }
