@@ -269,7 +269,7 @@ func (r *Row) exec() act {
 	switch {
 	case len(command) == 0:
 		return doing("run", "ran", "a command in "+where)
-	case len(command) == 1 && slices.Contains(shells, path.Base(command[0])):
+	case slices.Contains(shells, path.Base(command[0])) && !slices.ContainsFunc(command[1:], func(a string) bool { return !strings.HasPrefix(a, "-") || strings.Contains(a, "c") }):
 		return doing("open", "opened", "a shell in "+where)
 	}
 	return doing("run", "ran", fmt.Sprintf("“%s” in %s", short(strings.Join(command, " ")), where))

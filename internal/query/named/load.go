@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"annals.dev/internal/match"
+	"annals.dev/internal/query"
 )
 
 // With is the set with the questions of a file behind it. The file is read strictly: an error names its line and column. A
@@ -108,12 +109,17 @@ func (q *Question) check() (at string, _ error) {
 		return "", fmt.Errorf("%s has no about: say what the answer means, and what it does not show", q.Name)
 	case q.Group == "":
 		return "", fmt.Errorf("%s has no group", q.Name)
-	case q.Sort != "" && q.Sort != "time" && q.Sort != "latency":
-		return ".sort", fmt.Errorf("sort is %q; choose time or latency", q.Sort)
+	case q.Sort != "" && q.Sort != byTime && q.Sort != byLatency:
+		return ".sort", fmt.Errorf("sort is %q; choose %s or %s", q.Sort, byTime, byLatency)
 	case q.Sort != "" && q.By != nil:
 		return ".sort", fmt.Errorf("a question that counts is sorted by its counts; leave sort out")
 	case !slices.Contains([]string{"", "Metadata", "Request", "RequestResponse"}, q.Needs):
 		return ".needs", fmt.Errorf("needs is %q; choose Metadata, Request or RequestResponse", q.Needs)
+	}
+	for i, f := range q.By {
+		if all := query.Facets(); !slices.Contains(all, f) {
+			return fmt.Sprintf(".by[%d]", i), fmt.Errorf("events cannot be counted by %q; choose of %s", f, strings.Join(all, ", "))
+		}
 	}
 	for i, p := range q.Params {
 		at := fmt.Sprintf(".params[%d]", i)

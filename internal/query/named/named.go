@@ -29,6 +29,12 @@ type Question struct {
 	File     string      `json:"file,omitempty" yaml:"-"` // that a user added it with
 }
 
+// What answers that list events can be sorted by.
+const (
+	byTime    = "time"
+	byLatency = "latency"
+)
+
 // Parameter is what a question leaves open.
 type Parameter struct {
 	Name    string `json:"name"`

@@ -242,7 +242,7 @@ func (q *Question) ask(params map[string]string) (*Asked, error) {
 			return nil, fmt.Errorf("%s has no parameter %.60q: it has %s", q.Name, name, strings.Join(q.names(), ", "))
 		}
 	}
-	for _, p := range append(q.Params[:len(q.Params):len(q.Params)], whereParameter) {
+	for _, p := range q.Parameters() {
 		value, given := params[p.Name]
 		if !given || value == "" {
 			if value = p.Default; value == "" {
@@ -286,9 +286,14 @@ func atom(search string) string {
 
 var whereParameter = Parameter{Name: Where, About: "a search that narrows the answer", Type: Query, Term: "{where}"}
 
+// Parameters are all parameters, that which every question has at the end.
+func (q *Question) Parameters() []Parameter {
+	return append(q.Params[:len(q.Params):len(q.Params)], whereParameter)
+}
+
 func (q *Question) names() (names []string) {
-	for _, p := range q.Params {
+	for _, p := range q.Parameters() {
 		names = append(names, p.Name)
 	}
-	return append(names, Where)
+	return names
 }
