@@ -29,6 +29,7 @@ type Engine struct {
 	search   *instance
 	sqlTurn  chan struct{} // holds a token while a statement runs
 	tallies  tallies
+	matches  matches
 }
 
 // New makes an engine that asks the snapshots that take takes, such as Ledger.Snapshot. Close it.

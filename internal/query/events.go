@@ -145,17 +145,24 @@ func (a *asking) read(ctx context.Context, s *Search, parts []*part, places []pl
 const leastPiece = 64
 
 func (a *asking) readPart(ctx context.Context, s *Search, p *part, rows []int, by *match.Predicate) (found []*Row, err error) {
-	var m match.Row
-	f := func(_ int, e *ledger.Stored) error {
-		m.View, m.Cluster, m.Origin, m.Position, m.Received, m.Marks, m.Dialect = &e.View, e.Cluster, e.Origin, e.Position, e.Received, e.Marks, e.Dialect
-		if !a.seen.event(&m) || by != nil && !by.Match(&m) {
-			return nil
-		}
+	err = a.readRows(ctx, p, rows, by, func(_ int, e *ledger.Stored) {
 		r := rowOf(e)
 		if s.Bytes {
 			r.Bytes, r.rewritten = a.seen.bytes(e)
 		}
 		found = append(found, &r)
+	})
+	return found, err
+}
+
+// readRows reads rows of a part, ascending, and hands those that come into sight and match to f.
+func (a *asking) readRows(ctx context.Context, p *part, rows []int, by *match.Predicate, f func(row int, e *ledger.Stored)) error {
+	var m match.Row
+	each := func(row int, e *ledger.Stored) error {
+		m.View, m.Cluster, m.Origin, m.Position, m.Received, m.Marks, m.Dialect = &e.View, e.Cluster, e.Origin, e.Position, e.Received, e.Marks, e.Dialect
+		if a.seen.event(&m) && (by == nil || by.Match(&m)) {
+			f(row, e)
+		}
 		return nil
 	}
 	var sieve *match.Sieve
@@ -164,13 +171,16 @@ func (a *asking) readPart(ctx context.Context, s *Search, p *part, rows []int, b
 	}
 	switch {
 	case p.segment != nil && sieve != nil:
-		err = p.segment.ReadIf(ctx, rows, sieve.May, f)
+		return p.segment.ReadIf(ctx, rows, sieve.May, each)
 	case p.segment != nil:
-		err = p.segment.Read(ctx, rows, f)
+		return p.segment.Read(ctx, rows, each)
 	case sieve != nil:
-		err = p.unsealed.ReadIf(ctx, rows, sieve.May, f)
-	default:
-		err = p.unsealed.Read(ctx, rows, f)
+		return p.unsealed.ReadIf(ctx, rows, sieve.May, each)
 	}
-	return found, err
+	return p.unsealed.Read(ctx, rows, each)
+}
+
+func sorted(rows []int) []int {
+	slices.Sort(rows)
+	return rows
 }

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"annals.dev/internal/ledger"
 )
 
 // Count counts the events of a range.
@@ -17,11 +20,20 @@ func (r *Reader) Count(ctx context.Context, of Range) (n int, _ *Coverage, err e
 		return 0, nil, err
 	}
 	defer a.done()
-	err = a.aggregate(ctx, func(w window) string { return "SELECT count(*) " + a.over(w) }, func(ch chunk) error {
-		n += int(ch.column(0).ints()[0])
-		return nil
-	}, func(*Row) { n++ })
-	return n, a.cov, err
+	sets, err := a.matched(ctx)
+	if err != nil {
+		return 0, a.failed(err), err
+	}
+	for i, p := range a.parts {
+		n += sets[i].count(0, p.rows)
+	}
+	return n, a.cov, nil
+}
+
+// failed is the coverage of an answer that an error cut short.
+func (a *asking) failed(err error) *Coverage {
+	a.cov.incomplete("%v", err)
+	return a.cov
 }
 
 // Value is a value of a field and how many events have it.
@@ -30,44 +42,37 @@ type Value struct {
 	Count int    `json:"count"`
 }
 
-// facet is a field that events can be counted by: its column, how that stands in a row, and what of it is the value.
+// facet is a field that events can be counted by: its column, and what of that is the value.
 type facet struct {
-	column string // of text, as the ledger has it: grouped by its dictionary
-	of     func(*Row) string
+	column string              // SQL, as text
+	scan   string              // the ledger's name of it; "": the cluster
 	value  func(string) string // nil: the column is the value
 }
 
 var facets = map[string]facet{
-	"cluster":     {"cluster", func(r *Row) string { return r.Cluster }, nil},
-	"origin":      {"origin", func(r *Row) string { return r.Origin }, nil},
-	"level":       {"level", func(r *Row) string { return r.Level }, nil},
-	"stage":       {"stage", func(r *Row) string { return r.Stage }, nil},
-	"verb":        {"verb", func(r *Row) string { return r.Verb }, nil},
-	"user":        {"username", func(r *Row) string { return r.User }, nil},
-	"as":          {"impersonatedUsername", func(r *Row) string { return r.As }, nil},
-	"agent":       {"userAgent", func(r *Row) string { return r.UserAgent }, nil},
-	"uri":         {"requestURI", func(r *Row) string { return r.RequestURI }, nil},
-	"ip":          {"sourceIPs", func(r *Row) string { return r.SourceIPs }, peer},
-	"resource":    {"resource", func(r *Row) string { return r.Resource }, nil},
-	"subresource": {"subresource", func(r *Row) string { return r.Subresource }, nil},
-	"ns":          {"namespace", func(r *Row) string { return r.Namespace }, nil},
-	"name":        {"name", func(r *Row) string { return r.Name }, nil},
-	"apiGroup":    {"apiGroup", func(r *Row) string { return r.APIGroup }, nil},
-	"code":        {"CAST(nullif(code, 0) AS VARCHAR)", codeOf, nil},
-	"code-class":  {"CAST(nullif(code, 0) AS VARCHAR)", codeOf, codeClass},
-	"decision":    {"decision", func(r *Row) string { return r.Decision }, nil},
-	"reason":      {"reason", func(r *Row) string { return r.Reason }, nil},
+	"cluster":     {"cluster", "", nil},
+	"origin":      {"origin", "origin", nil},
+	"level":       {"level", "level", nil},
+	"stage":       {"stage", "stage", nil},
+	"verb":        {"verb", "verb", nil},
+	"user":        {"username", "username", nil},
+	"as":          {"impersonatedUsername", "impersonatedUsername", nil},
+	"agent":       {"userAgent", "userAgent", nil},
+	"uri":         {"requestURI", "requestURI", nil},
+	"ip":          {"sourceIPs", "sourceIPs", peer},
+	"resource":    {"resource", "resource", nil},
+	"subresource": {"subresource", "subresource", nil},
+	"ns":          {"namespace", "namespace", nil},
+	"name":        {"name", "name", nil},
+	"apiGroup":    {"apiGroup", "apiGroup", nil},
+	"code":        {"CAST(nullif(code, 0) AS VARCHAR)", "code", nil},
+	"code-class":  {"CAST(nullif(code, 0) AS VARCHAR)", "code", codeClass},
+	"decision":    {"decision", "decision", nil},
+	"reason":      {"reason", "reason", nil},
 }
 
 // DefaultFacets are the fields that matter most.
 var DefaultFacets = []string{"verb", "resource", "ns", "name", "user", "code", "ip", "agent", "decision", "stage", "level", "cluster"}
-
-func codeOf(r *Row) string {
-	if r.Code == 0 {
-		return ""
-	}
-	return fmt.Sprint(r.Code)
-}
 
 func codeClass(code string) string {
 	if len(code) != 3 {
@@ -115,7 +120,7 @@ func (r *Reader) Top(ctx context.Context, of Range, field string, n int) ([]Valu
 	defer a.done()
 	counts, err := a.count(ctx, []string{field}, nil)
 	if err != nil {
-		return nil, a.cov, err
+		return nil, a.failed(err), err
 	}
 	top := counts[0].sorted(false)
 	return first(top, n), a.cov, nil
@@ -134,10 +139,11 @@ func (r *Reader) Facets(ctx context.Context, of Range, fields []string, limit in
 	defer a.done()
 	counts, err := a.count(ctx, fields, nil)
 	if err != nil {
-		return nil, a.cov, err
+		return nil, a.failed(err), err
 	}
 	all := []Facet{}
-	for i, c := range counts {
+	for i := range counts {
+		c := &counts[i]
 		f := Facet{Field: fields[i], Values: []Value{}, Absent: c.of[""]}
 		delete(c.of, "")
 		f.Distinct, f.AtLeast = len(c.of), c.full
@@ -150,6 +156,7 @@ func (r *Reader) Facets(ctx context.Context, of Range, fields []string, limit in
 
 // counts are how many events have each value of a field.
 type counts struct {
+	mu   sync.Mutex
 	of   map[string]int
 	full bool // there are more values than are held
 }
@@ -185,41 +192,103 @@ func (a *asking) count(ctx context.Context, fields []string, keep func(string) b
 	if err != nil {
 		return nil, err
 	}
+	sets, err := a.matched(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]counts, len(of))
-	for i := range all {
-		all[i].of = make(map[string]int)
-	}
-	add := func(i int, raw string, n int) {
-		if of[i].value != nil {
-			raw = of[i].value(raw)
-		}
-		if keep == nil || keep(raw) {
-			all[i].add(raw, n)
-		}
-	}
-	if a.rest != nil {
-		return all, a.aggregate(ctx, nil, nil, func(r *Row) {
-			for i, f := range of {
-				add(i, f.of(r), 1)
-			}
-		})
-	}
+	var columns []string
 	for i, f := range of {
-		sql := func(w window) string {
-			return fmt.Sprintf("SELECT %s AS v, count(*) AS n %s GROUP BY 1", f.column, a.over(w))
-		}
-		err := a.aggregate(ctx, sql, func(ch chunk) error {
-			v, n := ch.column(0), ch.column(1).ints()
-			for k := range ch.n {
-				add(i, string(v.bytes(k)), int(n[k]))
-			}
-			return nil
-		}, nil)
-		if err != nil {
-			return nil, err
+		all[i].of = make(map[string]int)
+		if f.scan != "" {
+			columns = append(columns, f.scan)
 		}
 	}
-	return all, nil
+	return all, a.scan(ctx, sets, columns, func(p *part, set rowSet, from, n int, cols []ledger.HotColumn) error {
+		for i, f := range of {
+			col := ledger.HotColumn{}
+			if f.scan != "" {
+				col, cols = cols[0], cols[1:]
+			}
+			all[i].addAll(valuesOf(f, p, col, n), set, from, n, keep)
+		}
+		return nil
+	})
+}
+
+// coded is a column of some rows as codes of its values: code k is value(k). Code 0 is absence.
+type coded struct {
+	codes []uint32 // nil: every row has code 0
+	size  int      // of the codes
+	value func(code uint32) string
+}
+
+// valuesOf makes a facet's column of a part's rows coded.
+func valuesOf(f facet, p *part, col ledger.HotColumn, n int) coded {
+	var c coded
+	var text func(code uint32) string
+	switch {
+	case f.scan == "":
+		c.size, text = 1, func(uint32) string { return p.cluster.Name }
+	case col.Kind == ledger.String:
+		c.codes, c.size = col.Codes[:n], len(col.Dict)+1
+		text = func(code uint32) string {
+			if code == 0 {
+				return ""
+			}
+			return string(col.Dict[code-1])
+		}
+	default:
+		known, last := map[int64]uint32{ledger.NullInt: 0, 0: 0}, []string{""}
+		c.codes = make([]uint32, n)
+		for i, v := range col.I64[:n] {
+			code, ok := known[v]
+			if !ok {
+				code = uint32(len(last))
+				known[v], last = code, append(last, fmt.Sprint(v))
+			}
+			c.codes[i] = code
+		}
+		c.size, text = len(last), func(code uint32) string { return last[code] }
+	}
+	c.value = text
+	if f.value != nil {
+		c.value = func(code uint32) string { return f.value(text(code)) }
+	}
+	return c
+}
+
+// code is that of a row.
+func (c *coded) code(row int) uint32 {
+	if c.codes == nil {
+		return 0
+	}
+	return c.codes[row]
+}
+
+// addAll counts the values of the rows of a set.
+func (c *counts) addAll(v coded, set rowSet, from, n int, keep func(string) bool) {
+	seen := make([]int, v.size)
+	switch {
+	case v.codes == nil:
+		seen[0] = set.count(from, n)
+	case set == nil:
+		for _, code := range v.codes {
+			seen[code]++
+		}
+	default:
+		set.rows(from, n, func(i int) { seen[v.codes[i]]++ })
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for code, n := range seen {
+		if n == 0 {
+			continue
+		}
+		if s := v.value(uint32(code)); keep == nil || keep(s) {
+			c.add(s, n)
+		}
+	}
 }
 
 // Bucket is a span of time and how many events lie in it.
@@ -240,23 +309,30 @@ func (r *Reader) Histogram(ctx context.Context, of Range, step time.Duration) ([
 		return nil, nil, err
 	}
 	defer a.done()
-	sql := func(w window) string {
-		return fmt.Sprintf(`SELECT epoch_us("time") // %d AS b, count(*) %s GROUP BY 1`, us, a.over(w))
-	}
 	counts := make(map[int64]int)
-	err = a.aggregate(ctx, sql, func(ch chunk) error {
-		b, n := ch.column(0).ints(), ch.column(1).ints()
-		for i := range ch.n {
-			counts[b[i]] += int(n[i])
-		}
-		return nil
-	}, func(r *Row) { counts[floor(r.Time, us)]++ })
+	sets, err := a.matched(ctx)
+	if err == nil {
+		var mu sync.Mutex
+		err = a.scan(ctx, sets, []string{"time"}, func(_ *part, set rowSet, from, n int, cols []ledger.HotColumn) error {
+			mine := make(map[int64]int)
+			set.rows(from, n, func(i int) { mine[floor(cols[0].I64[i], us)]++ })
+			mu.Lock()
+			defer mu.Unlock()
+			for b, n := range mine {
+				counts[b] += n
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, a.failed(err), err
+	}
 	buckets := make([]Bucket, 0, len(counts))
 	for b, n := range counts {
 		buckets = append(buckets, Bucket{time.UnixMicro(b * us).UTC(), n})
 	}
 	slices.SortFunc(buckets, func(a, b Bucket) int { return a.Start.Compare(b.Start) })
-	return buckets, a.cov, err
+	return buckets, a.cov, nil
 }
 
 // floor is the multiple of step that t lies in: // of DuckDB.
@@ -265,23 +341,6 @@ func floor(t, step int64) int64 {
 		return t/step - 1
 	}
 	return t / step
-}
-
-// aggregate has DuckDB answer with sql where columns are enough; else it hands every event that matches to row.
-func (a *asking) aggregate(ctx context.Context, sql func(window) string, f func(chunk) error, row func(*Row)) (err error) {
-	switch {
-	case len(a.parts) == 0:
-	case a.rest == nil:
-		err = a.conn.query(ctx, sql(window{a.from, a.to, a.parts}), f)
-	default:
-		s := new(Search)
-		err = a.search(ctx, s, &output{search: s, cov: a.cov, f: func(r *Row) error { row(r); return nil }})
-		a.cov.Returned = 0
-	}
-	if err != nil {
-		a.cov.incomplete("%v", err)
-	}
-	return err
 }
 
 // first is the n first of all, or all if there are no more.

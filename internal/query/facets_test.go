@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -16,11 +17,19 @@ import (
 
 // valueOf is a row's value of a field of Facets.
 func valueOf(field string, r *Row) string {
-	f := facets[field]
-	if f.value != nil {
-		return f.value(f.of(r))
+	code := ""
+	if r.Code != 0 {
+		code = fmt.Sprint(r.Code)
 	}
-	return f.of(r)
+	v := map[string]string{
+		"cluster": r.Cluster, "origin": r.Origin, "level": r.Level, "stage": r.Stage, "verb": r.Verb, "user": r.User, "as": r.As,
+		"agent": r.UserAgent, "uri": r.RequestURI, "ip": r.SourceIPs, "resource": r.Resource, "subresource": r.Subresource,
+		"ns": r.Namespace, "name": r.Name, "apiGroup": r.APIGroup, "code": code, "code-class": code, "decision": r.Decision, "reason": r.Reason,
+	}[field]
+	if f := facets[field].value; f != nil {
+		return f(v)
+	}
+	return v
 }
 
 // TestFacetsAgainstMatch holds counts, tops and histograms of random predicates against the predicate over each event.

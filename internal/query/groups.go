@@ -6,14 +6,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"annals.dev/internal/ledger"
 )
+
+// maxFields is how many fields Groups counts by.
+const maxFields = 8
 
 // Groups counts the events of a range by several fields of Facets together, and gives the n most frequent combinations, the most
 // frequent first.
 func (r *Reader) Groups(ctx context.Context, of Range, fields []string, n int) ([]Group, *Coverage, error) {
 	by, err := facetsOf(fields)
-	if len(fields) == 0 {
-		err = fmt.Errorf("events are counted by at least one field: choose of %s", strings.Join(Facets(), ", "))
+	if len(fields) == 0 || len(fields) > maxFields {
+		err = fmt.Errorf("events are counted by 1 to %d fields together, not by %d: choose of %s", maxFields, len(fields), strings.Join(Facets(), ", "))
 	}
 	if err != nil {
 		return nil, nil, err
@@ -23,56 +28,73 @@ func (r *Reader) Groups(ctx context.Context, of Range, fields []string, n int) (
 		return nil, nil, err
 	}
 	defer a.done()
-	held := counts{of: make(map[string]int)}
-	groups := make(map[string][]string)
-	add := func(values []string, n int) {
-		var key strings.Builder
+	sets, err := a.matched(ctx)
+	if err != nil {
+		return nil, a.failed(err), err
+	}
+	held := grouped{counts: counts{of: make(map[string]int)}, values: make(map[string][]string)}
+	var columns []string
+	for _, f := range by {
+		if f.scan != "" {
+			columns = append(columns, f.scan)
+		}
+	}
+	err = a.scan(ctx, sets, columns, func(p *part, set rowSet, from, n int, cols []ledger.HotColumn) error {
+		var fields [maxFields]coded
 		for i, f := range by {
-			if f.value != nil {
-				values[i] = f.value(values[i])
+			col := ledger.HotColumn{}
+			if f.scan != "" {
+				col, cols = cols[0], cols[1:]
 			}
-			fmt.Fprintf(&key, "%d:%s", len(values[i]), values[i])
+			fields[i] = valuesOf(f, p, col, n)
 		}
-		held.add(key.String(), n)
-		if _, ok := groups[key.String()]; !ok && !held.full {
-			groups[key.String()] = values
-		}
-	}
-	sql := func(w window) string {
-		var list, numbers []string
-		for i, f := range by {
-			list, numbers = append(list, f.column), append(numbers, fmt.Sprint(i+1))
-		}
-		return fmt.Sprintf("SELECT %s, count(*) %s GROUP BY %s", strings.Join(list, ", "), a.over(w), strings.Join(numbers, ", "))
-	}
-	err = a.aggregate(ctx, sql, func(ch chunk) error {
-		counts := ch.column(len(by)).ints()
-		for row := range ch.n {
+		seen := make(map[[maxFields]uint32]int)
+		set.rows(from, n, func(row int) {
+			var key [maxFields]uint32
+			for i := range by {
+				key[i] = fields[i].code(row)
+			}
+			seen[key]++
+		})
+		held.mu.Lock()
+		defer held.mu.Unlock()
+		for key, n := range seen {
 			values := make([]string, len(by))
 			for i := range by {
-				values[i] = string(ch.column(i).bytes(row))
+				values[i] = fields[i].value(key[i])
 			}
-			add(values, int(counts[row]))
+			held.put(values, n)
 		}
 		return nil
-	}, func(r *Row) {
-		values := make([]string, len(by))
-		for i, f := range by {
-			values[i] = f.of(r)
-		}
-		add(values, 1)
 	})
 	if err != nil {
-		return nil, a.cov, err
+		return nil, a.failed(err), err
 	}
 	if held.full {
 		a.cov.incomplete("there are more than the %d combinations that are held at once: narrow the search", maxValues)
 	}
 	all := []Group{}
-	for key, values := range groups {
+	for key, values := range held.values {
 		all = append(all, Group{values, held.of[key]})
 	}
 	slices.SortFunc(all, func(a, b Group) int { return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Values, b.Values)) })
 	a.cov.LimitReached = len(all) > n
 	return first(all, n), a.cov, nil
+}
+
+// grouped are counts of combinations.
+type grouped struct {
+	counts
+	values map[string][]string
+}
+
+func (g *grouped) put(values []string, n int) {
+	var key strings.Builder
+	for _, v := range values {
+		fmt.Fprintf(&key, "%d:%s", len(v), v)
+	}
+	g.add(key.String(), n)
+	if _, ok := g.of[key.String()]; ok {
+		g.values[key.String()] = values
+	}
 }

@@ -2,12 +2,14 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"annals.dev/internal/ledger"
 )
 
 // HitsOptions say how a histogram is drawn.
@@ -21,9 +23,20 @@ type HitsOptions struct {
 // maxBuckets is how many a histogram may have.
 const maxBuckets = 2000
 
-// steps are nice, and each is a multiple of the one before it.
+const maxSeries = 50
+
+const day = 24 * time.Hour
+
+// steps are nice to read. Behind the last comes ten times as much, of which all that a time can be makes few.
 var steps = []time.Duration{time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute,
-	time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 28 * 24 * time.Hour, 364 * 24 * time.Hour, 3640 * 24 * time.Hour}
+	time.Hour, 6 * time.Hour, day, 7 * day, 28 * day, 364 * day, 3640 * day, 36400 * day}
+
+// shown is a time that JSON can hold.
+func shown(us int64) time.Time {
+	return time.UnixMicro(max(yearZero, min(us, yearLast))).UTC()
+}
+
+var yearZero, yearLast = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro(), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).UnixMicro()
 
 // Hits counts the events of a range by time and, if asked, by a field.
 func (r *Reader) Hits(ctx context.Context, of Range, opt HitsOptions) (*Hits, error) {
@@ -36,7 +49,7 @@ func (r *Reader) Hits(ctx context.Context, of Range, opt HitsOptions) (*Hits, er
 	if opt.Buckets = min(opt.Buckets, maxBuckets); opt.Step < 0 || opt.Step > 0 && opt.Step < time.Millisecond {
 		return nil, fmt.Errorf("a histogram's step is at least a millisecond, not %s", opt.Step)
 	}
-	if opt.By != "" {
+	if opt.Top = min(opt.Top, maxSeries); opt.By != "" {
 		if _, err := facetsOf([]string{opt.By}); err != nil {
 			return nil, err
 		}
@@ -57,59 +70,109 @@ func (r *Reader) hits(ctx context.Context, of Range, opt HitsOptions) (*Hits, er
 		return nil, err
 	}
 	defer a.done()
-	h := &Hits{By: opt.By, Series: []HitSeries{}, Cover: a.cov}
-	t := tallyOfTime{fine: opt.Step.Microseconds(), counts: make(map[[2]int64]int), ids: make(map[string]int64), first: math.MaxInt64, last: math.MinInt64}
-	if a.rest == nil {
-		err = t.ask(ctx, a, of, opt)
-	} else {
-		err = t.read(ctx, a, of, opt)
-	}
+	h := &Hits{By: opt.By, Series: []HitSeries{}, Cover: a.cov, From: of.Since, To: of.Until}
+	err = a.draw(ctx, h, of, opt)
 	if err != nil {
-		return h, err
+		a.failed(err)
 	}
-	return h, t.draw(h, of, opt)
+	return h, err
 }
 
-// tallyOfTime counts by time and value.
-type tallyOfTime struct {
-	fine        int64 // microseconds of a step
-	counts      map[[2]int64]int
-	ids         map[string]int64 // of values
-	values      []string
-	first, last int64
-}
-
-const maxTallied = 512 << 10
-
-var errManySeries = errors.New("the field has too many values over this time for one histogram: narrow the search, or count by another field")
-
-func (t *tallyOfTime) add(at int64, value string, n int) error {
-	id, ok := t.ids[value]
-	if !ok {
-		id = int64(len(t.values))
-		t.ids[value], t.values = id, append(t.values, value)
+// draw counts twice: first the values and where they begin and end, then what of the most frequent lies where.
+func (a *asking) draw(ctx context.Context, h *Hits, of Range, opt HitsOptions) error {
+	sets, err := a.matched(ctx)
+	if err != nil {
+		return err
 	}
-	t.counts[[2]int64{at, id}] += n
-	if len(t.counts) > maxTallied {
-		return errManySeries
+	by := facet{value: func(string) string { return "" }}
+	if opt.By != "" {
+		by = facets[opt.By]
 	}
-	return nil
-}
-
-// span is the range drawn: what was asked for, or where the events themselves begin and end.
-func (t *tallyOfTime) span(of Range) (from, to int64) {
-	from, to = t.first, t.last
+	columns := []string{"time"}
+	if by.scan != "" {
+		columns = append(columns, by.scan)
+	}
+	column := func(p *part, n int, cols []ledger.HotColumn) coded {
+		if len(cols) > 1 {
+			return valuesOf(by, p, cols[1], n)
+		}
+		return valuesOf(by, p, ledger.HotColumn{}, n)
+	}
+	var mu sync.Mutex
+	totals := counts{of: make(map[string]int)}
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	err = a.scan(ctx, sets, columns, func(p *part, set rowSet, from, n int, cols []ledger.HotColumn) error {
+		totals.addAll(column(p, n, cols), set, from, n, nil)
+		least, most := int64(math.MaxInt64), int64(math.MinInt64)
+		set.rows(from, n, func(i int) { least, most = min(least, cols[0].I64[i]), max(most, cols[0].I64[i]) })
+		mu.Lock()
+		defer mu.Unlock()
+		first, last, h.Total = min(first, least), max(last, most), h.Total+set.count(from, n)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	if !of.Since.IsZero() {
-		from = of.Since.UnixMicro()
+		first = of.Since.UnixMicro()
 	}
 	if !of.Until.IsZero() {
-		to = of.Until.UnixMicro() - 1
+		last = of.Until.UnixMicro() - 1
 	}
-	return from, to
+	step, err := opt.step(first, last)
+	if err != nil {
+		return err
+	}
+	h.Step = float64(step) / 1e6
+	if first > last {
+		return nil
+	}
+	begin := floor(first, step)
+	buckets := int(floor(last, step) - begin + 1)
+	h.From, h.To = shown(begin*step), shown((begin+int64(buckets))*step)
+	series := h.begin(&totals, opt.Top, buckets)
+	return a.scan(ctx, sets, columns, func(p *part, set rowSet, from, n int, cols []ledger.HotColumn) error {
+		v := column(p, n, cols)
+		at := make([]int, v.size) // the series of a code, from 1
+		mine := make([]int, len(h.Series)*buckets)
+		set.rows(from, n, func(i int) {
+			code := v.code(i)
+			if at[code] == 0 {
+				k, ok := series[v.value(code)]
+				if !ok {
+					k = len(h.Series) - 1
+				}
+				at[code] = k + 1
+			}
+			mine[(at[code]-1)*buckets+int(floor(cols[0].I64[i], step)-begin)]++
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		for i, n := range mine {
+			h.Series[i/buckets].Counts[i%buckets] += n
+			h.Series[i/buckets].Total += n
+		}
+		return nil
+	})
 }
 
-// choose is the step for a span.
-func choose(from, to int64, opt HitsOptions) (int64, error) {
+// begin makes the series, empty, and says which is a value's. Values that have none are the others.
+func (h *Hits) begin(totals *counts, top, buckets int) map[string]int {
+	series := make(map[string]int)
+	for i, v := range totals.sorted(false) {
+		if i < top || len(totals.of) == top+1 && !totals.full { // one alone needs no others
+			series[v.Value] = i
+			h.Series = append(h.Series, HitSeries{Value: v.Value, Counts: make([]int, buckets)})
+		}
+	}
+	if len(h.Series) < len(totals.of) {
+		h.Series = append(h.Series, HitSeries{Others: true, Counts: make([]int, buckets)})
+	}
+	return series
+}
+
+// step is that of a range, microseconds.
+func (opt HitsOptions) step(from, to int64) (int64, error) {
 	if opt.Step > 0 {
 		us := opt.Step.Microseconds()
 		if n := floor(to, us) - floor(from, us) + 1; from <= to && (n > maxBuckets || n <= 0) {
@@ -122,139 +185,7 @@ func choose(from, to int64, opt HitsOptions) (int64, error) {
 			return us, nil
 		}
 	}
-	return math.MaxInt64 / 4, nil
-}
-
-// ask has DuckDB count.
-func (t *tallyOfTime) ask(ctx context.Context, a *asking, of Range, opt HitsOptions) error {
-	if of.Since.IsZero() || of.Until.IsZero() {
-		sql := func(w window) string { return `SELECT epoch_us(min("time")), epoch_us(max("time")) ` + a.over(w) }
-		err := a.aggregate(ctx, sql, func(ch chunk) error {
-			t.first, t.last = ch.column(0).int(0, math.MaxInt64), ch.column(1).int(0, math.MinInt64)
-			return nil
-		}, nil)
-		if err != nil {
-			return err
-		}
-	}
-	from, to := t.span(of)
-	var err error
-	if t.fine, err = choose(from, to, opt); err != nil {
-		return err
-	}
-	column, value := "NULL", func(s string) string { return s }
-	if opt.By != "" {
-		f := facets[opt.By]
-		column = f.column
-		if f.value != nil {
-			value = f.value
-		}
-	}
-	sql := func(w window) string {
-		return fmt.Sprintf(`SELECT epoch_us("time") // %d, %s, count(*) %s GROUP BY 1, 2`, t.fine, column, a.over(w))
-	}
-	return a.aggregate(ctx, sql, func(ch chunk) error {
-		at, v, n := ch.column(0).ints(), ch.column(1), ch.column(2).ints()
-		for i := range ch.n {
-			s := ""
-			if opt.By != "" {
-				s = value(string(v.bytes(i)))
-			}
-			if err := t.add(at[i], s, int(n[i])); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, nil)
-}
-
-// read counts the events that must be read to know whether they match. Their bounds are known behind the last of them: until
-// then the steps are as short as what is held allows.
-func (t *tallyOfTime) read(ctx context.Context, a *asking, of Range, opt HitsOptions) error {
-	coarser := 0
-	if t.fine == 0 {
-		t.fine = steps[0].Microseconds()
-	}
-	by := func(*Row) string { return "" }
-	if opt.By != "" {
-		f := facets[opt.By]
-		by = f.of
-		if f.value != nil {
-			by = func(r *Row) string { return f.value(f.of(r)) }
-		}
-	}
-	var failed error
-	err := a.aggregate(ctx, nil, nil, func(r *Row) {
-		if failed != nil {
-			return
-		}
-		t.first, t.last = min(t.first, r.Time), max(t.last, r.Time)
-		failed = t.add(floor(r.Time, t.fine), by(r), 1)
-		for failed != nil && opt.Step == 0 && coarser+1 < len(steps) {
-			coarser++
-			t.coarsen(steps[coarser].Microseconds())
-			if len(t.counts) <= maxTallied/2 {
-				failed = nil
-			}
-		}
-	})
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return err
-	}
-	from, to := t.span(of)
-	step, err := choose(from, to, opt)
-	if err == nil && step > t.fine {
-		t.coarsen(step)
-	}
-	return err
-}
-
-func (t *tallyOfTime) coarsen(step int64) {
-	old := t.counts
-	t.counts = make(map[[2]int64]int)
-	for k, n := range old {
-		t.counts[[2]int64{floor(k[0]*t.fine, step), k[1]}] += n
-	}
-	t.fine = step
-}
-
-// draw makes series.
-func (t *tallyOfTime) draw(h *Hits, of Range, opt HitsOptions) error {
-	h.Step = (time.Duration(t.fine) * time.Microsecond).Seconds()
-	from, to := t.span(of)
-	if from > to {
-		h.From, h.To = of.Since, of.Until
-		return nil
-	}
-	first, last := floor(from, t.fine), floor(to, t.fine)
-	h.From, h.To = time.UnixMicro(first*t.fine).UTC(), time.UnixMicro((last+1)*t.fine).UTC()
-	totals := counts{of: make(map[string]int)}
-	for k, n := range t.counts {
-		totals.of[t.values[k[1]]] += n
-		h.Total += n
-	}
-	series := make(map[string]int)
-	for i, v := range totals.sorted(false) {
-		if i < opt.Top || len(totals.of) == opt.Top+1 {
-			series[v.Value] = i
-			h.Series = append(h.Series, HitSeries{Value: v.Value, Counts: make([]int, last-first+1)})
-		}
-	}
-	if len(h.Series) < len(totals.of) {
-		h.Series = append(h.Series, HitSeries{Others: true, Counts: make([]int, last-first+1)})
-	}
-	for k, n := range t.counts {
-		i, ok := series[t.values[k[1]]]
-		if !ok {
-			i = len(h.Series) - 1
-		}
-		h.Series[i].Counts[k[0]-first] += n
-		h.Series[i].Total += n
-	}
-	return nil
+	return 10 * steps[len(steps)-1].Microseconds(), nil
 }
 
 // nearest looks for the closest matches before and after an empty range.
@@ -292,7 +223,7 @@ func (r *Reader) Values(ctx context.Context, of Range, field, prefix string, lim
 	prefix = strings.ToLower(prefix)
 	counts, err := a.count(ctx, []string{field}, func(v string) bool { return v != "" && strings.Contains(strings.ToLower(v), prefix) })
 	if err != nil {
-		return nil, a.cov, err
+		return nil, a.failed(err), err
 	}
 	all := counts[0].sorted(false)
 	slices.SortStableFunc(all, func(a, b Value) int {
