@@ -23,6 +23,8 @@ type core struct {
 	log     *slog.Logger
 	started time.Time
 	guard   guard // who may ask, and the record of what was asked
+	limits  limits
+	judged  verdicts // what verifications found
 }
 
 // openCore opens the directory for this process alone. Its errors say what to do.

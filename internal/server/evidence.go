@@ -3,23 +3,16 @@ package server
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"annals.dev/internal/ledger"
-	"annals.dev/internal/match"
-	"annals.dev/internal/query"
 )
 
 // nothing is the item of an answer that has none.
 type nothing struct{}
 
-func (c *core) checkpoint(_ context.Context, _ *asker, q CheckpointQuestion, _ func(nothing) error) (Note, error) {
-	cluster, err := c.oneCluster(q.Cluster)
+func (c *core) checkpoint(ctx context.Context, by *asker, q CheckpointQuestion, _ func(nothing) error) (Note, error) {
+	cluster, err := c.oneCluster(ctx, by, q.Cluster)
 	if err != nil {
 		return Note{}, err
 	}
@@ -28,61 +21,35 @@ func (c *core) checkpoint(_ context.Context, _ *asker, q CheckpointQuestion, _ f
 }
 
 // oneCluster is the named cluster, or the only one beside Annals' own.
-func (c *core) oneCluster(name string) (string, error) {
+func (c *core) oneCluster(ctx context.Context, by *asker, name string) (string, error) {
+	var named []string
 	if name != "" {
-		return name, c.checkClusters([]string{name})
+		named = []string{name}
 	}
-	sizes := c.sizes(nil)
-	delete(sizes, ledger.Own)
-	switch len(sizes) {
-	case 0:
+	known, err := c.clustersOf(ctx, by, named)
+	switch {
+	case err != nil:
+		return "", err
+	case len(known) == 0:
 		return "", &Error{Usage, "there are no events yet"}
-	case 1:
-		for name := range sizes {
-			return name, nil
-		}
+	case len(known) > 1:
+		return "", &Error{Usage, fmt.Sprintf("say which cluster, with --cluster: %s", strings.Join(known, ", "))}
 	}
-	return "", &Error{Usage, fmt.Sprintf("say which cluster, with --cluster: %s", strings.Join(slices.Sorted(maps.Keys(sizes)), ", "))}
+	return known[0], nil
 }
 
-func (c *core) prove(ctx context.Context, by *asker, q ProveQuestion, _ func(nothing) error) (p Proof, err error) {
-	if position, err := strconv.ParseUint(q.ID, 10, 63); err == nil {
-		if p.Cluster, err = c.oneCluster(q.Cluster); err != nil {
-			return p, err
-		}
-		p.Position, p.Stages = position, 1
-	} else if err := c.findID(ctx, by, q, &p); err != nil {
-		return p, err
+func (c *core) prove(ctx context.Context, by *asker, q ProveQuestion, _ func(nothing) error) (Proof, error) {
+	if !by.Bodies {
+		return Proof{}, &Error{Forbidden, "a proof holds the event's bytes, the bodies of request and response with them: it needs a token that may see bodies"}
 	}
+	stages, _, err := c.stagesOf(ctx, by, EventQuestion{Cluster: q.Cluster, ID: q.ID}, Summary)
+	if err != nil {
+		return Proof{}, err
+	}
+	last := stages[len(stages)-1]
+	p := Proof{Cluster: last.Cluster, Position: last.Position, Stages: len(stages)}
 	p.File, err = c.ledger.Prove(ctx, p.Cluster, p.Position)
 	return p, err
-}
-
-// findID looks for the last event of an audit ID.
-func (c *core) findID(ctx context.Context, by *asker, q ProveQuestion, p *Proof) error {
-	predicate, err := match.Parse(`auditID:"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(q.ID) + `"`)
-	if err != nil {
-		return err
-	}
-	var clusters []string
-	if q.Cluster != "" {
-		clusters = []string{q.Cluster}
-	}
-	if err := c.checkClusters(clusters); err != nil {
-		return err
-	}
-	_, err = by.read.Search(ctx, query.Search{Range: query.Range{Query: predicate, Clusters: clusters}, OldestFirst: true}, func(r *query.Row) error {
-		if p.Stages > 0 && r.Cluster != p.Cluster {
-			return &Error{Usage, fmt.Sprintf("clusters %s and %s both have events with audit ID %s: choose with --cluster", p.Cluster, r.Cluster, q.ID)}
-		}
-		p.Cluster, p.Position = r.Cluster, r.Position
-		p.Stages++
-		return nil
-	})
-	if err == nil && p.Stages == 0 {
-		err = &Error{Failed, fmt.Sprintf("there is no event with audit ID %q", q.ID)}
-	}
-	return err
 }
 
 func (c *core) status(context.Context, *asker, StatusQuestion, func(nothing) error) (Status, error) {

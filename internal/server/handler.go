@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -22,22 +23,13 @@ import (
 	"annals.dev/internal/wal"
 )
 
-// questions answers whoever was let in: handler and web see to that.
-func (c *core) questions() http.Handler {
-	mux := http.NewServeMux()
-	for _, r := range c.routes() {
-		mux.Handle("POST /api/v1/"+r.name, r)
-	}
-	mux.HandleFunc("POST /api/v1/import", c.serveImport)
-	return mux
-}
-
 // KindOf sorts an error by what its reader can do about it.
 func KindOf(err error) Kind {
 	var answered *Error
 	var syntax *match.Error
 	var refused *query.RefusedError
 	var statement *query.Error
+	var memory *query.MemoryError
 	var damage *ledger.DamageError
 	var missing *ledger.MissingError
 	var lost *ledger.LostError
@@ -49,6 +41,10 @@ func KindOf(err error) Kind {
 		return answered.Kind
 	case errors.As(err, &syntax), errors.As(err, &refused), errors.As(err, &statement):
 		return Usage
+	case errors.As(err, &memory):
+		return Limit
+	case errors.Is(err, query.ErrClosed):
+		return Unavailable
 	case errors.As(err, &missing), errors.As(err, &lost):
 		return Missing
 	case errors.As(err, &signature):
@@ -63,24 +59,18 @@ func (c *core) search(ctx context.Context, by *asker, q SearchQuestion, emit fun
 	if q.Detail == "" {
 		q.Detail = Summary
 	}
-	predicate, err := match.Parse(q.Query)
+	of, err := c.rangeOf(ctx, by, Range{q.Query, q.Since, q.Until, q.Clusters})
 	if err != nil {
 		return Coverage{}, err
 	}
-	if err := c.checkClusters(q.Clusters); err != nil {
-		return Coverage{}, err
-	}
-	s := query.Search{
-		Range: query.Range{Query: predicate, Since: q.Since, Until: q.Until, Clusters: q.Clusters},
-		Limit: q.Limit, Wide: true, Bytes: q.Detail != Summary,
-	}
+	s := query.Search{Range: of, Limit: q.Limit, Wide: true, Bytes: q.Detail != Summary}
 	give := func(r *query.Row) error {
 		row := r.Event(q.Detail)
 		row.AlsoFrom = c.ledger.Seen(r.Cluster, r.Position)
 		return emit(row)
 	}
 	if q.Follow {
-		cov, err := c.follow(ctx, by, s, give)
+		cov, err := c.follow(ctx, by, s, q.Clusters, give)
 		return cov, notOfTheQuestion(ctx, err)
 	}
 	cov, err := by.read.Search(ctx, s, give)
@@ -108,7 +98,7 @@ func firstLine(err error) string {
 const followEvery = 200 * time.Millisecond
 
 // follow gives what is there, the oldest first, then what arrives, in the order of its arrival, until whoever asks has gone.
-func (c *core) follow(ctx context.Context, by *asker, s query.Search, give func(*query.Row) error) (Coverage, error) {
+func (c *core) follow(ctx context.Context, by *asker, s query.Search, named []string, give func(*query.Row) error) (Coverage, error) {
 	// The newest rows come first out of a search with a limit, and are to be given last.
 	var first []*query.Row
 	keep := func(r *query.Row) error { first = append(first, r); return nil }
@@ -125,10 +115,8 @@ func (c *core) follow(ctx context.Context, by *asker, s query.Search, give func(
 		}
 	}
 	next := map[string]uint64{}
-	for _, v := range cov.Clusters {
-		next[v.Name] = v.To
-	}
-	only, predicate := s.Clusters, s.Query
+	maps.Copy(next, cov.Ends)
+	predicate := s.Query
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
@@ -137,8 +125,8 @@ func (c *core) follow(ctx context.Context, by *asker, s query.Search, give func(
 			return *cov, ctx.Err()
 		case <-tick.C:
 		}
-		for name, size := range c.sizes(only) {
-			if size <= next[name] {
+		for name, size := range c.sizes(named) {
+			if size <= next[name] || name == ledger.Own && len(named) == 0 {
 				continue
 			}
 			arrived, err := match.Parse(fmt.Sprintf("position>=%d", next[name]))
@@ -151,9 +139,7 @@ func (c *core) follow(ctx context.Context, by *asker, s query.Search, give func(
 			if err != nil {
 				return Coverage{}, err
 			}
-			for _, v := range cov.Clusters {
-				next[v.Name] = v.To
-			}
+			maps.Copy(next, cov.Ends)
 		}
 	}
 }
@@ -169,30 +155,72 @@ func (c *core) sizes(clusters []string) map[string]uint64 {
 	return sizes
 }
 
-// checkClusters refuses a cluster that is not there: a mistyped name must not look like an empty answer.
-func (c *core) checkClusters(names []string) error {
-	if len(names) == 0 {
-		return nil
+// clusters are those that there are for whoever asks, sorted: Annals' own is for auditors, and one in which a scoped reader sees
+// nothing is not there for it.
+func (c *core) clusters(ctx context.Context, by *asker) ([]string, error) {
+	names := slices.Sorted(maps.Keys(c.sizes(nil)))
+	if !by.Role.AtLeast(access.Auditor) {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == ledger.Own })
 	}
-	sizes := c.sizes(nil)
-	for _, name := range names {
-		if _, ok := sizes[name]; !ok {
-			known := make([]string, 0, len(sizes))
-			for k := range sizes {
-				known = append(known, k)
-			}
-			slices.Sort(known)
-			if len(known) == 0 {
-				return &Error{Usage, fmt.Sprintf("there is no cluster %q: the ledger has no events yet, of any cluster", name)}
-			}
-			return &Error{Usage, fmt.Sprintf("there is no cluster %q; those with events are: %s", name, strings.Join(known, ", "))}
+	if by.ScopeText == "" {
+		return names, nil
+	}
+	// What an answer covers is what is in sight, whatever was asked.
+	cov, err := by.read.Search(ctx, query.Search{Range: query.Range{Until: time.Unix(0, 0)}, Limit: 1}, func(*query.Row) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(cov.Clusters, func(v query.ClusterCoverage) bool { return v.Name == name })
+	}), nil
+}
+
+// clustersOf says which clusters a question is about: those that it names, or all but Annals' own. It refuses one that is not
+// there: a mistyped name must not look like an empty answer.
+func (c *core) clustersOf(ctx context.Context, by *asker, named []string) ([]string, error) {
+	known, err := c.clusters(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range named {
+		if slices.Contains(known, name) {
+			continue
 		}
+		if len(known) == 0 {
+			return nil, &Error{Usage, fmt.Sprintf("there is no cluster %q: the ledger has no events yet, of any cluster", name)}
+		}
+		return nil, &Error{Usage, fmt.Sprintf("there is no cluster %q; those with events are: %s", name, strings.Join(known, ", "))}
 	}
-	return nil
+	if len(named) > 0 {
+		return named, nil
+	}
+	return slices.DeleteFunc(known, func(name string) bool { return name == ledger.Own }), nil
+}
+
+// notOwn leaves out Annals' own events where they are the only ones that there are: no names of clusters mean all clusters.
+var notOwn = func() *match.Predicate {
+	p, err := match.Parse("-cluster:" + ledger.Own)
+	if err != nil {
+		panic(err) // it is a constant
+	}
+	return p
+}()
+
+// rangeOf reads what events a question is about, for whoever asks.
+func (c *core) rangeOf(ctx context.Context, by *asker, q Range) (of query.Range, err error) {
+	of = query.Range{Since: q.Since, Until: q.Until}
+	if of.Query, err = match.Parse(q.Query); err != nil {
+		return of, err
+	}
+	if of.Clusters, err = c.clustersOf(ctx, by, q.Clusters); err == nil && len(of.Clusters) == 0 {
+		of.Query = match.And(of.Query, notOwn)
+	}
+	return of, err
 }
 
 func (c *core) sql(ctx context.Context, by *asker, q SQLQuestion, emit func(SQLItem) error) (Coverage, error) {
-	if err := c.checkClusters(q.Clusters); err != nil {
+	clusters, err := c.clustersOf(ctx, by, q.Clusters)
+	if err != nil {
 		return Coverage{}, err
 	}
 	columns := func(cols []query.ResultColumn) error {
@@ -213,7 +241,7 @@ func (c *core) sql(ctx context.Context, by *asker, q SQLQuestion, emit func(SQLI
 		}
 		return emit(item)
 	}
-	cov, err := by.read.SQL(ctx, query.Statement{SQL: q.Statement, Clusters: q.Clusters}, columns, row)
+	cov, err := by.read.SQL(ctx, query.Statement{SQL: q.Statement, Clusters: clusters}, columns, row)
 	if cov == nil {
 		cov = &query.Coverage{}
 	}
@@ -232,7 +260,7 @@ func (c *core) serveImport(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	reply(w, func(emit func(source.Progress) error) (ImportEnd, error) {
+	reply(w, r, func(emit func(source.Progress) error) (ImportEnd, error) {
 		body := bufio.NewReader(r.Body)
 		line, err := body.ReadSlice('\n')
 		var q ImportQuestion

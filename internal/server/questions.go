@@ -3,7 +3,9 @@ package server
 import (
 	"time"
 
+	"annals.dev/internal/match"
 	"annals.dev/internal/query"
+	"annals.dev/internal/query/named"
 )
 
 // Range is what most questions have: which events they are about.
@@ -14,13 +16,14 @@ type Range struct {
 	Clusters []string  `json:"clusters,omitempty"`
 }
 
-// HitsQuestion asks for a histogram; the end is a query.Hits.
+// HitsQuestion asks for a histogram; the end is a query.Hits. Items are HitRow, if asked for.
 type HitsQuestion struct {
 	Range
 	Buckets int     `json:"buckets,omitempty"` // about how many; default 60
 	Step    float64 `json:"step,omitempty"`    // seconds; instead of Buckets
 	By      string  `json:"by,omitempty"`      // a field; "": one series. Also code-class: 2xx, 3xx, 4xx, 5xx
 	Top     int     `json:"top,omitempty"`     // series before the others; default 5
+	Rows    bool    `json:"rows,omitempty"`    // give an item for each bucket of each series that is not empty, for tables
 }
 
 // FacetsQuestion asks for counts by fields. Items are query.Facet, the end is a Coverage.
@@ -47,12 +50,8 @@ type Values struct {
 
 // Field is a field of the search language.
 type Field struct {
-	Name    string   `json:"name"`
-	Aliases []string `json:"aliases,omitempty"`
-	Kind    string   `json:"kind"` // text, number, time, duration, network, list, object, mark
-	About   string   `json:"about"`
-	Values  []string `json:"values,omitempty"` // where they are few and fixed
-	Facet   bool     `json:"facet,omitempty"`  // events can be counted by it
+	match.Field
+	Facet string `json:"facet,omitempty"` // the name by which events can be counted by it
 }
 
 // EventQuestion asks for one event, all stages of its request, and what it says: by cluster and position, or by audit ID.
@@ -97,14 +96,13 @@ type AskQuestion struct {
 	Since    time.Time         `json:"since,omitzero"`
 	Until    time.Time         `json:"until,omitzero"`
 	Clusters []string          `json:"clusters,omitempty"`
-	Limit    int               `json:"limit,omitempty"` // default 100
+	Limit    *int              `json:"limit,omitempty"`    // default 100; 0: all
+	Detail   Detail            `json:"detail,omitempty"`   // of events; default summary
+	Question *named.Question   `json:"question,omitempty"` // instead of a name: one that the server does not have
 }
 
 // Group is how many events have these values of the fields that a question counts by.
-type Group struct {
-	Values []string `json:"values"`
-	Count  int      `json:"count"`
-}
+type Group = query.Group
 
 // Me is who asks.
 type Me struct {

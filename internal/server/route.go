@@ -39,27 +39,60 @@ type route struct {
 	role         access.Role // the least that may ask
 	q, item, end reflect.Type
 	http.Handler
+
+	changes bool // it changes something: POST alone asks it
+	endless bool // it may take as long as somebody reads
 }
 
-// ask makes a route of a question.
+// question makes a route of a question.
 func question[Q, Item, End any](name string, role access.Role, about string, f func(ctx context.Context, by *asker, q Q, emit func(Item) error) (End, error)) route {
-	return route{name, about, role, reflect.TypeFor[Q](), reflect.TypeFor[Item](), reflect.TypeFor[End](),
-		answer(func(ctx context.Context, q Q, emit func(Item) error) (End, error) {
+	return route{name: name, about: about, role: role, q: reflect.TypeFor[Q](), item: reflect.TypeFor[Item](), end: reflect.TypeFor[End](),
+		Handler: answer(func(ctx context.Context, q Q, emit func(Item) error) (End, error) {
 			return f(ctx, askerOf(ctx), q, emit)
 		})}
 }
 
-// routes are all questions but those whose bodies are more than a question.
+// change makes a route of something that changes what there is: a link must not be enough to do it, so POST alone does.
+func change[Q, Item, End any](name string, role access.Role, about string, f func(ctx context.Context, by *asker, q Q, emit func(Item) error) (End, error)) route {
+	r := question(name, role, about, f)
+	r.changes = true
+	return r
+}
+
+// long makes a question one that goes on for as long as somebody reads the answer.
+func long(r route) route {
+	r.endless = true
+	return r
+}
+
+// routes are all questions but those whose bodies are more than a question, or whose answers are files.
 func (c *core) routes() []route {
 	return []route{
 		question("events", access.Reader, "Find events.", c.search),
+		long(question("tail", access.Reader, "The newest events, and then each as it arrives.", c.tail)),
+		question("hits", access.Reader, "Count events by time.", c.hits),
+		question("facets", access.Reader, "Count events by the values of fields.", c.facets),
+		question("values", access.Reader, "Values of a field, for completion.", c.values),
+		question("fields", access.Reader, "The fields of the search language.", c.fields),
+		question("event", access.Reader, "One event, all stages of its request, and what proves it.", c.event),
+		question("neighbours", access.Reader, "The events around one: of the same actor, object or time.", c.neighbours),
+		question("overview", access.Reader, "What happened, and whether the record is whole.", c.overview),
+		question("actors/profile", access.Reader, "What is known of a user: from where, with what, on what, and by which bindings.", c.who),
+		question("actors/rbac", access.Reader, "The least roles that allow what a user did.", c.leastRole),
+		question("sessions", access.Reader, "Shells, port-forwards and the like, each joined from its events.", c.sessions),
+		question("ask", access.Reader, "Ask a named question, or list them.", c.askNamed),
+		question("objects/history", access.Reader, "The versions of an object, each with the request that made it.", c.history),
+		question("objects/diff", access.Reader, "What differs between two versions of an object.", c.diff),
+		question("objects/blame", access.Reader, "Who last set each line of an object.", c.blame),
 		question("sql", access.Reader, "Answer one SELECT over the view events.", c.sql),
-		question("ledger/checkpoint", access.Auditor, "Sign the tree head of a cluster.", c.checkpoint),
-		question("ledger/verify", access.Auditor, "Hold the ledger against its signatures.", c.verify),
 		question("proof", access.Reader, "Make the proof of an event.", c.prove),
+		question("ledger", access.Reader, "How the record of each cluster is.", c.ledgerStates),
+		question("ledger/checkpoint", access.Auditor, "Sign the tree head of a cluster.", c.checkpoint),
+		long(question("ledger/verify", access.Auditor, "Hold the ledger against its signatures.", c.verify)),
 		question("status", access.Auditor, "How the server is.", c.status),
+		question("me", access.Reader, "Who asks, and what they may do.", c.me),
 		question("tokens/list", access.Admin, "List the tokens.", c.listTokens),
-		question("tokens/create", access.Admin, "Make a token.", c.createToken),
-		question("tokens/revoke", access.Admin, "End a token.", c.revokeToken),
+		change("tokens/create", access.Admin, "Make a token.", c.createToken),
+		change("tokens/revoke", access.Admin, "End a token.", c.revokeToken),
 	}
 }

@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
 
-// Every question is a POST with a JSON object, and every answer is lines of JSON, each an object with one member: "item" as
-// often as there is something to tell, then "end", or "error" if it failed. An answer without a last line was cut off.
+// Every answer is lines of JSON, each an object with one member: "item" as often as there is something to tell, then "end", or
+// "error" if it failed. An answer without a last line was cut off. Where nothing came before the error, it is the answer's HTTP
+// status, too. A "beat" says that the server is there while it has nothing to tell. Whoever accepts application/json alone gets
+// one object instead, of a limited size: {"items":[…],"end":…}, or {"error":…}.
 
 // Error is why a question failed, in a form that survives the way to the command line.
 type Error struct {
@@ -31,7 +34,22 @@ const (
 	Missing      Kind = "missing"      // events that there must be are not there
 	BadSignature Kind = "signature"    // something is not signed by the ledger's key
 	Unverifiable Kind = "unverifiable" // there is nothing to hold it against
+
+	SignIn      Kind = "signin"      // nobody is known to ask
+	Forbidden   Kind = "forbidden"   // whoever asks may not
+	NotFound    Kind = "notfound"    // what was named is not there, or not for whoever asks
+	WrongMethod Kind = "method"      // GET where POST is needed, or the like
+	Busy        Kind = "busy"        // too many questions at once
+	Limit       Kind = "limit"       // the answer needs more time, memory or room than it may have
+	Unavailable Kind = "unavailable" // the server is ending
 )
+
+// statuses are the HTTP statuses of answers that are errors from the first; of other kinds it is 500.
+var statuses = map[Kind]int{
+	Usage: http.StatusBadRequest, Limit: http.StatusBadRequest, SignIn: http.StatusUnauthorized, Forbidden: http.StatusForbidden,
+	NotFound: http.StatusNotFound, WrongMethod: http.StatusMethodNotAllowed, Busy: http.StatusTooManyRequests,
+	Unavailable: http.StatusServiceUnavailable,
+}
 
 func (e *Error) Error() string { return e.Message }
 
@@ -46,45 +64,88 @@ const flushEvery = 50 * time.Millisecond
 func answer[Q, Item, End any](f func(ctx context.Context, q Q, emit func(Item) error) (End, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var q Q
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&q); err != nil {
-			err = &Error{Usage, fmt.Sprintf("the question cannot be read: %v; are the command and the server of the same version?", err)}
-			reply(w, func(func(Item) error) (end End, _ error) { return end, err })
+		if err := readQuestion(w, r, &q); err != nil {
+			fail(w, r, err)
 			return
 		}
-		reply(w, func(emit func(Item) error) (End, error) { return f(r.Context(), q, emit) })
+		reply(w, r, func(emit func(Item) error) (End, error) { return f(r.Context(), q, emit) })
 	}
 }
 
 // reply writes what f emits and how it ends.
-func reply[Item, End any](w http.ResponseWriter, f func(emit func(Item) error) (End, error)) {
-	out := newLines(w)
+func reply[Item, End any](w http.ResponseWriter, r *http.Request, f func(emit func(Item) error) (End, error)) {
+	out := newOutput(w, r)
 	end, err := f(func(item Item) error { return out.put("item", item) })
+	if err == nil {
+		err = out.put("end", end)
+	}
 	if err != nil {
-		var e *Error
-		if !errors.As(err, &e) {
-			e = &Error{KindOf(err), err.Error()}
-		}
-		out.put("error", e)
-	} else {
-		out.put("end", end)
+		out.fail(errorOf(r.Context(), err))
 	}
 	out.close()
 }
 
-// lines writes lines of JSON and passes them on soon, but not one by one.
-type lines struct {
-	mu    sync.Mutex // w and dirty
-	w     http.ResponseWriter
-	dirty bool
-	stop  chan struct{}
-	done  chan struct{}
+// fail answers with an error alone.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	reply(w, r, func(func(nothing) error) (nothing, error) { return nothing{}, err })
 }
 
-func newLines(w http.ResponseWriter) *lines {
+// errorOf is what whoever asked is told of an error. What ended the question counts, not what broke for it.
+func errorOf(ctx context.Context, err error) *Error {
+	e := new(Error)
+	if ctx.Err() != nil && errors.As(context.Cause(ctx), &e) || errors.As(err, &e) {
+		return e
+	}
+	return &Error{KindOf(err), err.Error()}
+}
+
+// output is where an answer is written.
+type output interface {
+	put(name string, v any) error
+	fail(*Error)
+	close()
+}
+
+func newOutput(w http.ResponseWriter, r *http.Request) output {
+	w.Header().Set("Vary", "Accept")
+	if strings.TrimSpace(r.Header.Get("Accept")) == "application/json" {
+		return &piece{w: w}
+	}
+	return newLines(w, r)
+}
+
+// refuse writes the status of an answer that is an error.
+func refuse(w http.ResponseWriter, e *Error) {
+	status, ok := statuses[e.Kind]
+	if !ok {
+		status = http.StatusInternalServerError
+	}
+	switch e.Kind {
+	case Busy:
+		w.Header().Set("Retry-After", "1")
+	case SignIn:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	w.WriteHeader(status)
+}
+
+// lines writes lines of JSON and passes them on soon, but not one by one.
+type lines struct {
+	mu       sync.Mutex // w, begun and dirty
+	w        http.ResponseWriter
+	patience time.Duration // how long a write may wait; 0: for ever
+	begun    bool
+	dirty    bool
+	stop     chan struct{}
+	done     chan struct{}
+}
+
+func newLines(w http.ResponseWriter, r *http.Request) *lines {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	l := &lines{w: w, stop: make(chan struct{}), done: make(chan struct{})}
+	l := &lines{w: w, stop: make(chan struct{}), done: make(chan struct{}), patience: readWithin}
+	if by := askerOf(r.Context()); by != nil && by.isOwner() {
+		l.patience = 0 // a pager may stand still for hours
+	}
 	go func() {
 		defer close(l.done)
 		t := time.NewTicker(flushEvery)
@@ -106,7 +167,16 @@ func (l *lines) flush() {
 	defer l.mu.Unlock()
 	if l.dirty {
 		l.dirty = false
+		l.hurry()
 		http.NewResponseController(l.w).Flush()
+	}
+}
+
+// hurry ends the connection of whoever does not read on.
+func (l *lines) hurry() {
+	if l.patience > 0 {
+		// A connection that knows no deadlines is one within this process.
+		_ = http.NewResponseController(l.w).SetWriteDeadline(time.Now().Add(l.patience))
 	}
 }
 
@@ -117,15 +187,71 @@ func (l *lines) put(name string, v any) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.dirty = true
+	l.begun, l.dirty = true, true
+	l.hurry()
 	_, err = fmt.Fprintf(l.w, "{%q:%s}\n", name, text)
 	return err
+}
+
+func (l *lines) fail(e *Error) {
+	l.mu.Lock()
+	if !l.begun {
+		refuse(l.w, e)
+	}
+	l.mu.Unlock()
+	// Whoever does not get the error sees that the end is missing.
+	_ = l.put("error", e)
 }
 
 // close ends the writing; net/http sends the rest when the handler returns.
 func (l *lines) close() {
 	close(l.stop)
 	<-l.done
+}
+
+// piece holds an answer until it is whole.
+type piece struct {
+	w     http.ResponseWriter
+	items bytes.Buffer
+	n     int
+	end   []byte
+}
+
+func (p *piece) put(name string, v any) error {
+	text, err := json.Marshal(v)
+	switch {
+	case err != nil:
+		return err
+	case name == "end":
+		p.end = text
+		return nil
+	case name != "item":
+		return nil
+	case p.n == jsonItems || p.items.Len()+len(text) > jsonBytes:
+		return &Error{Limit, fmt.Sprintf("the answer has more than the %d items or %d MiB that one JSON object may have: give a limit, or accept application/x-ndjson, which has none", jsonItems, jsonBytes>>20)}
+	}
+	if p.n++; p.n > 1 {
+		p.items.WriteByte(',')
+	}
+	p.items.Write(text)
+	return nil
+}
+
+func (p *piece) fail(e *Error) {
+	p.w.Header().Set("Content-Type", "application/json")
+	refuse(p.w, e)
+	_ = json.NewEncoder(p.w).Encode(map[string]*Error{"error": e})
+	p.end = nil
+}
+
+func (p *piece) close() {
+	if p.end == nil {
+		return
+	}
+	p.w.Header().Set("Content-Type", "application/json")
+	_ = http.NewResponseController(p.w).SetWriteDeadline(time.Now().Add(readWithin))
+	// Of a write that fails nobody is left to be told.
+	fmt.Fprintf(p.w, "{\"items\":[%s],\"end\":%s}\n", p.items.Bytes(), p.end)
 }
 
 // ask sends a question and hands each item of the answer to f.
@@ -161,6 +287,7 @@ func send[Item, End any](ctx context.Context, c *Client, name string, body io.Re
 			Item  *json.RawMessage `json:"item"`
 			End   *json.RawMessage `json:"end"`
 			Error *Error           `json:"error"`
+			Beat  *time.Time       `json:"beat"`
 		}
 		if err := d.Decode(&line); err != nil {
 			if ctx.Err() != nil {
@@ -184,6 +311,7 @@ func send[Item, End any](ctx context.Context, c *Client, name string, body io.Re
 			return end, line.Error
 		case line.End != nil:
 			return end, json.Unmarshal(*line.End, &end)
+		case line.Beat != nil:
 		default:
 			return end, errCut
 		}

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 var update = flag.Bool("update", false, "write the generated files anew")
@@ -79,8 +78,7 @@ func (ts *types) name(t reflect.Type) string {
 }
 
 var (
-	timeType = reflect.TypeFor[time.Time]()
-	rawType  = reflect.TypeFor[json.RawMessage]()
+	rawType = reflect.TypeFor[json.RawMessage]()
 )
 
 // add takes up a type and those that it holds.

@@ -18,11 +18,15 @@ const verifyEvery = 100 * time.Millisecond
 func (c *core) verify(ctx context.Context, _ *asker, q VerifyQuestion, emit func(VerifyProgress) error) (*ledger.Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	return c.ledger.Verify(ctx, q.options(func(p VerifyProgress) {
+	report, err := c.ledger.Verify(ctx, q.options(func(p VerifyProgress) {
 		if emit(p) != nil {
 			cancel() // nobody listens any more
 		}
 	}))
+	if err == nil && q.From == 0 && q.To == 0 {
+		c.judged.put(report, time.Now())
+	}
+	return report, err
 }
 
 func (q VerifyQuestion) options(progress func(VerifyProgress)) ledger.VerifyOptions {

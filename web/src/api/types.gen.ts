@@ -1,9 +1,13 @@
 // Generated from the Go types by go test ./internal/server -run TestTypeScript -update. Do not edit.
 
+/** Role is what somebody may do. */
+export type AccessRole = "ingest" | "reader" | "auditor" | "admin";
+
 /** Count is a value, how often it was seen, and when. */
 export interface ActorCount {
   value: string;
   count: number;
+  /** zero if none of them tells its time */
   first: string;
   last: string;
 }
@@ -66,11 +70,14 @@ export interface ActorProfile {
   days: ActorDay[];
   /** what this cannot tell */
   notes?: string[];
+  /** users of similar names, if nothing is known of this one */
+  near?: string[];
   coverage: Coverage;
 }
 
 /** Question asks about one user: user.username, or whoever acted as it. */
 export interface ActorQuestion {
+  /** user.username; sa:prod/default is short for system:serviceaccount:prod:default */
   user: string;
   since?: string;
   until?: string;
@@ -80,10 +87,36 @@ export interface ActorQuestion {
 /** Role is the least role that covers what a user did. */
 export interface ActorRole {
   user: string;
-  /** Roles, ClusterRoles and their bindings, as kubectl apply takes them */
+  /** that it covers */
+  requests: number;
+  /** Roles, ClusterRoles and their bindings, as kubectl apply takes them; "" if there is nothing to grant */
   yaml: string;
   notes?: string[];
+  /** users of similar names, if nothing is known of this one */
+  near?: string[];
   coverage: Coverage;
+}
+
+/** RoleQuestion asks for the least role that covers what a user did. */
+export interface ActorRoleQuestion {
+  /** user.username; sa:prod/default is short for system:serviceaccount:prod:default */
+  user: string;
+  since?: string;
+  until?: string;
+  clusters?: string[];
+  /** cover what was forbidden too */
+  denied?: boolean;
+  /** and what Kubernetes grants to everybody */
+  all?: boolean;
+}
+
+/** Answer is what an answer to a named question ends with. */
+export interface Answer {
+  /** what ran; absent where the questions were listed */
+  asked?: NamedAsked;
+  coverage: Coverage;
+  /** why questions that a user added are not there */
+  trouble?: string;
 }
 
 /** AskQuestion asks a named question. Items are query.Event, or Group where the question counts; the end is an Answer. Without a name the items are named.Question. */
@@ -93,8 +126,12 @@ export interface AskQuestion {
   since?: string;
   until?: string;
   clusters?: string[];
-  /** default 100 */
+  /** default 100; 0: all */
   limit?: number;
+  /** of events; default summary */
+  detail?: Detail;
+  /** instead of a name: one that the server does not have */
+  question?: NamedQuestion;
 }
 
 /** CheckpointQuestion asks for a signed tree head; the end is a Note. */
@@ -103,7 +140,7 @@ export interface CheckpointQuestion {
   cluster?: string;
 }
 
-/** ClusterCoverage is the run of positions, To excluded, that a snapshot of a cluster holds. */
+/** ClusterCoverage is the run of positions, To excluded, that a snapshot of a cluster holds. To a reader with a scope it is a cluster that has events in it, and both are 0. */
 export interface ClusterCoverage {
   name: string;
   from: number;
@@ -195,7 +232,7 @@ export interface Event {
   sentence: string;
   /** a v1 event; absent where the bytes hold none */
   event?: unknown;
-  /** the bytes as the ledger keeps them */
+  /** the bytes as the ledger keeps them; Event instead, for a reader without bodies */
   raw?: string;
 }
 
@@ -223,6 +260,8 @@ export interface Facet {
   values: Value[];
   /** values in all, absence not counted */
   distinct: number;
+  /** there are more values than could be held: Distinct and Values are of the first that were met, whose counts are exact */
+  atLeast?: boolean;
   /** events without the field */
   absent: number;
 }
@@ -245,15 +284,20 @@ export interface FacetsQuestion {
 
 /** Field is a field of the search language. */
 export interface Field {
+  /** canonical: the event's own */
   name: string;
   aliases?: string[];
-  /** text, number, time, duration, network, list, object, mark */
-  kind: string;
+  kind: MatchKind;
+  /** one sentence */
   about: string;
   /** where they are few and fixed */
   values?: string[];
-  /** events can be counted by it */
-  facet?: boolean;
+  /** the name by which events can be counted by it */
+  facet?: string;
+}
+
+/** FieldsQuestion asks for the fields of the search language. Items are Field. */
+export interface FieldsQuestion {
 }
 
 /** Followed is a file that is being followed. */
@@ -264,9 +308,18 @@ export interface Followed {
   behind: number;
 }
 
-/** Group is how many events have these values of the fields that a question counts by. */
+/** Group is how many events have these values of several fields. */
 export interface Group {
+  /** "" where a field is absent */
   values: string[];
+  count: number;
+}
+
+/** HitRow is a bucket of a series as a row of a table. */
+export interface HitRow {
+  /** its start */
+  time: string;
+  value: string;
   count: number;
 }
 
@@ -298,7 +351,7 @@ export interface Hits {
   nearest?: Nearest;
 }
 
-/** HitsQuestion asks for a histogram; the end is a query.Hits. */
+/** HitsQuestion asks for a histogram; the end is a query.Hits. Items are HitRow, if asked for. */
 export interface HitsQuestion {
   query?: string;
   /** event time, included */
@@ -314,10 +367,12 @@ export interface HitsQuestion {
   by?: string;
   /** series before the others; default 5 */
   top?: number;
+  /** give an item for each bucket of each series that is not empty, for tables */
+  rows?: boolean;
 }
 
 /** Kind is a sort of failure; each has an exit code of its own. */
-export type Kind = "failed" | "usage" | "tampered" | "missing" | "signature" | "unverifiable";
+export type Kind = "failed" | "usage" | "tampered" | "missing" | "signature" | "unverifiable" | "signin" | "forbidden" | "notfound" | "method" | "busy" | "limit" | "unavailable";
 
 /** Finding is one thing that Verify holds against the ledger: what, and where. */
 export interface LedgerFinding {
@@ -330,6 +385,10 @@ export interface LedgerFinding {
 
 /** FindingKind is what is wrong, in the order of how bad it is. */
 export type LedgerFindingKind = "tampered" | "missing" | "bad signature" | "unverifiable";
+
+/** LedgerQuestion asks how the record is. Items are LedgerState. */
+export interface LedgerQuestion {
+}
 
 /** Report is what Verify found and what it covered. */
 export interface LedgerReport {
@@ -364,6 +423,9 @@ export interface LedgerVerifiedRange {
   against?: number;
 }
 
+/** Kind is what sort of values a field has. */
+export type MatchKind = "text" | "number" | "time" | "duration" | "network" | "list" | "object" | "mark";
+
 /** Me is who asks. */
 export interface Me {
   name: string;
@@ -384,6 +446,10 @@ export interface Me {
   clusters: string[];
 }
 
+/** MeQuestion asks who asks. */
+export interface MeQuestion {
+}
+
 /** Asked is a question with its parameters put in: what runs. */
 export interface NamedAsked {
   question: NamedQuestion;
@@ -396,9 +462,10 @@ export interface NamedAsked {
 export interface NamedParameter {
   name: string;
   about: string;
-  /** text, user, namespace, object, networks, hour */
-  type: string;
+  type: NamedType;
   default?: string;
+  /** a condition with the parameter in it, that the search gets only if a value is given */
+  term?: string;
 }
 
 /** Question is one of them, as the YAML has it. */
@@ -420,7 +487,14 @@ export interface NamedQuestion {
   sort?: string;
   /** which audit level the answer needs: Metadata, Request, RequestResponse */
   needs?: string;
+  /** where nobody says which: of these, instead of all but annals */
+  clusters?: string[];
+  /** that a user added it with */
+  file?: string;
 }
+
+/** Type is what a parameter's values are, and how they stand in a search. */
+export type NamedType = "text" | "user" | "namespace" | "object" | "networks" | "hours" | "days" | "number" | "duration" | "query";
 
 /** Nearest is where the closest matches outside an empty range lie. */
 export interface Nearest {
@@ -450,6 +524,12 @@ export interface NeighboursQuestion {
   limit?: number;
 }
 
+/** NewToken is a token that was made. Its text is told this once. */
+export interface NewToken {
+  text: string;
+  token: TokenInfo;
+}
+
 /** Note is a signed note. */
 export interface Note {
   cluster: string;
@@ -466,6 +546,7 @@ export interface ObjectBlamed {
   lines: ObjectLine[];
   /** those that the lines name, without Object */
   versions: ObjectVersion[];
+  notes?: string[];
   coverage: Coverage;
 }
 
@@ -475,6 +556,34 @@ export interface ObjectChange {
   path: string;
   before?: string;
   after?: string;
+  /** what it was is not known */
+  beforeUnknown?: boolean;
+  /** a value is long: here is a string of its beginning; a Diff has all of it */
+  cut?: boolean;
+}
+
+/** DiffQuestion asks what differs between two versions of an object. */
+export interface ObjectDiffQuestion {
+  /** empty: the only one that has it */
+  cluster?: string;
+  resource: string;
+  apiGroup?: string;
+  namespace?: string;
+  name: string;
+  since?: string;
+  until?: string;
+  /** show metadata.managedFields */
+  managedFields?: boolean;
+  /** show status, and versions that changed nothing else */
+  status?: boolean;
+  /** versions seen in answers to get and list count as observations */
+  reads?: boolean;
+  /** the newest so many versions; default 500 */
+  limit?: number;
+  /** 0: the one before To */
+  from?: number;
+  /** 0: the newest of which something is known */
+  to?: number;
 }
 
 /** Difference is what changed between two versions. */
@@ -484,6 +593,7 @@ export interface ObjectDifference {
   changes: ObjectChange[];
   /** all of both */
   lines: ObjectLine[];
+  notes?: string[];
   coverage: Coverage;
 }
 
@@ -495,12 +605,14 @@ export interface ObjectLife {
   ref: ObjectRef;
   /** the oldest first */
   versions: ObjectVersion[];
+  /** what was left out, and why nothing was found */
+  notes?: string[];
   coverage: Coverage;
 }
 
 /** Line is a line of a diff, or of a blame. */
 export interface ObjectLine {
-  /** " ", "+", "-"; of a blame " ", and "?" where what was not observed may stand */
+  /** " ", "+", "-"; of a blame " "; and "?" where what was not observed may stand */
   op: string;
   /** YAML, without the newline */
   text: string;
@@ -528,6 +640,8 @@ export interface ObjectQuestion {
   status?: boolean;
   /** versions seen in answers to get and list count as observations */
   reads?: boolean;
+  /** the newest so many versions; default 500 */
+  limit?: number;
 }
 
 /** Ref names an object, or what a person calls it: Resource may be a plural, a singular, a short name (deploy) or a kind (Deployment), with a group behind it if need be (deploy.apps). */
@@ -581,6 +695,16 @@ export interface Overview {
   coverage: Coverage;
 }
 
+/** OverviewQuestion asks what happened in a range. */
+export interface OverviewQuestion {
+  query?: string;
+  /** event time, included */
+  since?: string;
+  /** event time, excluded */
+  until?: string;
+  clusters?: string[];
+}
+
 /** Proof is the file that annals verify checks. */
 export interface Proof {
   cluster: string;
@@ -614,6 +738,11 @@ export interface ProveQuestion {
   cluster?: string;
 }
 
+/** RevokeQuestion asks to end a token; the end is empty. */
+export interface RevokeQuestion {
+  id: string;
+}
+
 /** SQLColumn is a column of a statement's answer; Type is DuckDB's name for it. */
 export interface SQLColumn {
   name: string;
@@ -641,9 +770,10 @@ export interface SearchQuestion {
   until?: string;
   clusters?: string[];
   /** 0: none */
-  limit: number;
+  limit?: number;
   follow?: boolean;
-  detail: Detail;
+  /** default summary */
+  detail?: Detail;
 }
 
 /** Session is one session, or the attempt at one. */
@@ -675,6 +805,8 @@ export interface Session {
   start: string;
   end?: string;
   seconds?: number;
+  /** of a proxied request: what was asked of the target */
+  path?: string;
   /** its events */
   positions: number[];
   sentence: string;
@@ -689,7 +821,7 @@ export interface SessionQuestion {
   clusters?: string[];
   /** only those that were refused */
   denied?: boolean;
-  /** the newest; 0: all */
+  /** the newest; 0: all, up to 20,000 */
   limit?: number;
 }
 
@@ -732,6 +864,55 @@ export interface Status {
 
 /** StatusQuestion asks how the server is; the end is a Status. */
 export interface StatusQuestion {
+}
+
+/** TailQuestion asks for the newest events and then for each that arrives. Items are query.Event; the end never comes. */
+export interface TailQuestion {
+  query?: string;
+  clusters?: string[];
+  /** how many of those that are there already; default 10 */
+  limit?: number;
+  /** default summary */
+  detail?: Detail;
+}
+
+/** TokenInfo is what is told of a token. */
+export interface TokenInfo {
+  id: string;
+  role: AccessRole;
+  /** of whoever asks with it */
+  name?: string;
+  /** which delivers with it */
+  cluster?: string;
+  /** what a reader may see */
+  scope?: string;
+  bodies?: boolean;
+  created: string;
+  expires?: string;
+  expired?: boolean;
+  note?: string;
+}
+
+/** TokenQuestion asks for a new token; the end is a NewToken. */
+export interface TokenQuestion {
+  /** ingest, reader, auditor, admin */
+  role: AccessRole;
+  /** of whoever is to have it; default: the role and the token's ID */
+  name?: string;
+  /** for ingest */
+  cluster?: string;
+  /** for a reader */
+  scope?: string;
+  bodies?: boolean;
+  /** how long it lasts; default 90 days. Ingest tokens last until they are revoked */
+  seconds?: number;
+  /** it lasts until it is revoked */
+  never?: boolean;
+  note?: string;
+}
+
+/** TokensQuestion asks for the tokens that were not revoked. Items are TokenInfo, the oldest first; the end is empty. */
+export interface TokensQuestion {
 }
 
 /** Value is a value of a field and how many events have it. */
@@ -781,14 +962,54 @@ export interface VerifyQuestion {
 export interface Routes {
   /** Find events. */
   "events": { question: SearchQuestion; item: Event; end: Coverage };
+  /** The newest events, and then each as it arrives. */
+  "tail": { question: TailQuestion; item: Event; end: Coverage };
+  /** Count events by time. */
+  "hits": { question: HitsQuestion; item: HitRow; end: Hits };
+  /** Count events by the values of fields. */
+  "facets": { question: FacetsQuestion; item: Facet; end: Coverage };
+  /** Values of a field, for completion. */
+  "values": { question: ValuesQuestion; item: Nothing; end: Values };
+  /** The fields of the search language. */
+  "fields": { question: FieldsQuestion; item: Field; end: Nothing };
+  /** One event, all stages of its request, and what proves it. */
+  "event": { question: EventQuestion; item: Nothing; end: EventDetail };
+  /** The events around one: of the same actor, object or time. */
+  "neighbours": { question: NeighboursQuestion; item: Nothing; end: Neighbours };
+  /** What happened, and whether the record is whole. */
+  "overview": { question: OverviewQuestion; item: Nothing; end: Overview };
+  /** What is known of a user: from where, with what, on what, and by which bindings. */
+  "actors/profile": { question: ActorQuestion; item: Nothing; end: ActorProfile };
+  /** The least roles that allow what a user did. */
+  "actors/rbac": { question: ActorRoleQuestion; item: Nothing; end: ActorRole };
+  /** Shells, port-forwards and the like, each joined from its events. */
+  "sessions": { question: SessionQuestion; item: Nothing; end: Sessions };
+  /** Ask a named question, or list them. */
+  "ask": { question: AskQuestion; item: unknown; end: Answer };
+  /** The versions of an object, each with the request that made it. */
+  "objects/history": { question: ObjectQuestion; item: Nothing; end: ObjectLife };
+  /** What differs between two versions of an object. */
+  "objects/diff": { question: ObjectDiffQuestion; item: Nothing; end: ObjectDifference };
+  /** Who last set each line of an object. */
+  "objects/blame": { question: ObjectQuestion; item: Nothing; end: ObjectBlamed };
   /** Answer one SELECT over the view events. */
   "sql": { question: SQLQuestion; item: SQLItem; end: Coverage };
+  /** Make the proof of an event. */
+  "proof": { question: ProveQuestion; item: Nothing; end: Proof };
+  /** How the record of each cluster is. */
+  "ledger": { question: LedgerQuestion; item: LedgerState; end: Nothing };
   /** Sign the tree head of a cluster. */
   "ledger/checkpoint": { question: CheckpointQuestion; item: Nothing; end: Note };
   /** Hold the ledger against its signatures. */
   "ledger/verify": { question: VerifyQuestion; item: VerifyProgress; end: LedgerReport };
-  /** Make the proof of an event. */
-  "proof": { question: ProveQuestion; item: Nothing; end: Proof };
   /** How the server is. */
   "status": { question: StatusQuestion; item: Nothing; end: Status };
+  /** Who asks, and what they may do. */
+  "me": { question: MeQuestion; item: Nothing; end: Me };
+  /** List the tokens. */
+  "tokens/list": { question: TokensQuestion; item: TokenInfo; end: Nothing };
+  /** Make a token. */
+  "tokens/create": { question: TokenQuestion; item: Nothing; end: NewToken };
+  /** End a token. */
+  "tokens/revoke": { question: RevokeQuestion; item: Nothing; end: Nothing };
 }

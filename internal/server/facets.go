@@ -1,0 +1,98 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"annals.dev/internal/match"
+	"annals.dev/internal/query"
+)
+
+const (
+	facetValues    = 10
+	completions    = 20
+	maxFacetValues = 1000
+)
+
+// upTo is how many were asked for, or else the default.
+func upTo(limit, normal int) (int, error) {
+	switch {
+	case limit == 0:
+		return normal, nil
+	case limit < 0 || limit > maxFacetValues:
+		return 0, &Error{Usage, fmt.Sprintf("limit is 1 to %d, not %d", maxFacetValues, limit)}
+	}
+	return limit, nil
+}
+
+// facetsThere refuses fields that events cannot be counted by.
+func facetsThere(names ...string) error {
+	known := query.Facets()
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return &Error{Usage, "what events can be counted by: " + unknown("field", name, known)}
+		}
+	}
+	return nil
+}
+
+func (c *core) facets(ctx context.Context, by *asker, q FacetsQuestion, emit func(query.Facet) error) (*Coverage, error) {
+	limit, err := upTo(q.Limit, facetValues)
+	if err != nil {
+		return nil, err
+	}
+	if err := facetsThere(q.Fields...); err != nil {
+		return nil, err
+	}
+	of, err := c.rangeOf(ctx, by, q.Range)
+	if err != nil {
+		return nil, err
+	}
+	all, cov, err := by.read.Facets(ctx, of, q.Fields, limit, q.Rare)
+	if err != nil {
+		return nil, notOfTheQuestion(ctx, err)
+	}
+	for _, f := range all {
+		if err := emit(f); err != nil {
+			return nil, err
+		}
+	}
+	return cov, nil
+}
+
+func (c *core) values(ctx context.Context, by *asker, q ValuesQuestion, _ func(nothing) error) (v Values, err error) {
+	limit, err := upTo(q.Limit, completions)
+	if err != nil {
+		return v, err
+	}
+	if err := facetsThere(q.Field); err != nil {
+		return v, err
+	}
+	of, err := c.rangeOf(ctx, by, q.Range)
+	if err != nil {
+		return v, err
+	}
+	v.Values, v.Cover, err = by.read.Values(ctx, of, q.Field, q.Prefix, limit)
+	return v, notOfTheQuestion(ctx, err)
+}
+
+// FieldsQuestion asks for the fields of the search language. Items are Field.
+type FieldsQuestion struct{}
+
+func (c *core) fields(_ context.Context, _ *asker, _ FieldsQuestion, emit func(Field) error) (nothing, error) {
+	facets := query.Facets()
+	for _, f := range match.Fields() {
+		x := Field{Field: f}
+		for _, name := range append(f.Aliases, f.Name) {
+			if slices.Contains(facets, name) {
+				x.Facet = name
+				break
+			}
+		}
+		if err := emit(x); err != nil {
+			return nothing{}, err
+		}
+	}
+	return nothing{}, nil
+}

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"annals.dev/internal/query"
+)
+
+// HitRow is a bucket of a series as a row of a table.
+type HitRow struct {
+	Time  time.Time `json:"time"` // its start
+	Value string    `json:"value"`
+	Count int       `json:"count"`
+}
+
+// othersValue stands in a row for all values that have no series of their own.
+const othersValue = "others"
+
+func (c *core) hits(ctx context.Context, by *asker, q HitsQuestion, emit func(HitRow) error) (*query.Hits, error) {
+	of, err := c.rangeOf(ctx, by, q.Range)
+	if err != nil {
+		return nil, err
+	}
+	if q.Step < 0 || q.Step > (100*365*24*time.Hour).Seconds() || q.Buckets < 0 || q.Top < 0 {
+		return nil, &Error{Usage, "step is seconds, buckets and top are numbers, and none is negative"}
+	}
+	if q.By != "" {
+		if err := facetsThere(q.By); err != nil {
+			return nil, err
+		}
+	}
+	h, err := by.read.Hits(ctx, of, query.HitsOptions{Step: time.Duration(q.Step * float64(time.Second)), Buckets: q.Buckets, By: q.By, Top: q.Top})
+	if err != nil {
+		return nil, notOfTheQuestion(ctx, err)
+	}
+	if !q.Rows {
+		return h, nil
+	}
+	for _, s := range h.Series {
+		value := s.Value
+		if s.Others {
+			value = othersValue
+		}
+		for i, n := range s.Counts {
+			if n == 0 {
+				continue
+			}
+			if err := emit(HitRow{h.From.Add(time.Duration(float64(i) * h.Step * float64(time.Second))), value, n}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return h, nil
+}

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"annals.dev/internal/access"
+)
+
+// What questions may use. Their memory is the query engine's to limit.
+const (
+	callerQuestions = 8                // of one caller at once
+	allQuestions    = 32               // of all together
+	queueFor        = 2 * time.Second  // how long one waits for its turn
+	answerWithin    = 60 * time.Second // but for those that go on for as long as somebody reads
+	readWithin      = 30 * time.Second // how long an answer waits for whoever asked to read on
+	jsonItems       = 10_000           // items of an answer in one piece
+	jsonBytes       = 32 << 20         // and its size
+)
+
+// limits counts the questions being answered. The zero value has the limits above.
+type limits struct {
+	mu    sync.Mutex
+	open  int
+	by    map[string]int
+	freed chan struct{} // closed when a question ends
+	time  time.Duration // instead of answerWithin, in tests
+}
+
+// isOwner says that the question came from whoever the data directory belongs to, through its socket: no limit of time stands
+// between people and their own files.
+func (by *asker) isOwner() bool {
+	return by.Name == "owner" && by.TokenID == "" && by.Role == access.Admin
+}
+
+// enter waits for a place among the questions. Call leave when the question is answered.
+func (l *limits) enter(ctx context.Context, by *asker) (leave func(), err error) {
+	who := by.TokenID
+	if who == "" {
+		who = by.Name
+	}
+	patience := time.NewTimer(queueFor)
+	defer patience.Stop()
+	for {
+		l.mu.Lock()
+		if l.by == nil {
+			l.by, l.freed = map[string]int{}, make(chan struct{})
+		}
+		if by.isOwner() || l.open < allQuestions && l.by[who] < callerQuestions {
+			l.open++
+			l.by[who]++
+			l.mu.Unlock()
+			return func() { l.leave(who) }, nil
+		}
+		all, freed := l.open >= allQuestions, l.freed
+		l.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-patience.C:
+			if all {
+				return nil, &Error{Busy, fmt.Sprintf("%d questions are being answered at present, and no more are taken: try again soon", allQuestions)}
+			}
+			return nil, &Error{Busy, fmt.Sprintf("%d questions of %s are being answered, and no more are taken: wait for one of them, or close one", callerQuestions, by.Name)}
+		}
+	}
+}
+
+func (l *limits) leave(who string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.by[who]--; l.by[who] == 0 {
+		delete(l.by, who)
+	}
+	close(l.freed)
+	l.freed = make(chan struct{})
+}
+
+// within gives a question its time.
+func (l *limits) within(ctx context.Context, by *asker, of route) (context.Context, context.CancelFunc) {
+	if of.endless || by.isOwner() {
+		return ctx, func() {}
+	}
+	most := answerWithin
+	if l.time != 0 {
+		most = l.time
+	}
+	return context.WithTimeoutCause(ctx, most, &Error{Limit, fmt.Sprintf(
+		"the answer took longer than the %s that one may take, and was ended: ask for a shorter time or for fewer events, or export it, which may take longer", most)})
+}
