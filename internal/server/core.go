@@ -24,6 +24,7 @@ type core struct {
 	started time.Time
 	guard   guard // who may ask, and the record of what was asked
 	limits  limits
+	api     apiMetrics
 	judged  verdicts // what verifications found
 }
 

@@ -69,6 +69,13 @@ func (l *limits) enter(ctx context.Context, by *asker) (leave func(), err error)
 	}
 }
 
+// answering is how many questions are being answered.
+func (l *limits) answering() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
+}
+
 func (l *limits) leave(who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

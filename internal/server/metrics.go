@@ -43,6 +43,8 @@ var (
 	descUnsigned    = desc("annals_ledger_unsigned_events", "Events that no written checkpoint covers yet.", "cluster")
 	descCheckpoint  = desc("annals_checkpoint_timestamp_seconds", "When the checkpoint was last written.", "cluster")
 
+	descQuestions = desc("annals_api_questions", "Questions of the API that are being answered.")
+
 	descBuild = desc("annals_build_info", "1, with what was built.", "version", "goversion")
 )
 
@@ -52,7 +54,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 func newRegistry(c *core) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collector{c}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(collector{c}, &c.api, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 
@@ -105,6 +107,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	c.sources(ch)
+	send(descQuestions, prometheus.GaugeValue, float64(c.core.limits.answering()))
 	send(descBuild, prometheus.GaugeValue, 1, buildVersion(), runtime.Version())
 }
 

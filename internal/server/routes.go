@@ -18,7 +18,7 @@ func (c *core) questions() http.Handler {
 	mux := http.NewServeMux()
 	all := c.all()
 	for _, r := range all {
-		mux.Handle(api+r.name, c.admit(r))
+		mux.Handle(api+r.name, c.api.count(r, c.admit(r)))
 	}
 	list := func(w http.ResponseWriter, r *http.Request) { listRoutes(w, r, all) }
 	mux.HandleFunc("/api/v1", list)

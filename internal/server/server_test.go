@@ -315,7 +315,7 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("a position of no cluster: %v", err)
 	}
 	st, err := client.Status(t.Context())
-	if err != nil || len(st.Clusters) != 2 || st.Clusters[1].Events != 12 {
+	if err != nil || len(st.Clusters) != 3 || st.Clusters[0].Name != ledger.Own || st.Clusters[2].Events != 12 {
 		t.Errorf("status %+v, %v", st, err)
 	}
 }
