@@ -37,7 +37,7 @@ export function Empty({ title, search, held, nearest, complete = true, children 
       <h2>{complete ? title : 'Nothing found, but not everything was looked at'}</h2>
       {search !== undefined && (
         <p>
-          Searched for {search ? <code>{search}</code> : 'every event'} in {range.label.toLowerCase()}
+          Searched for {search ? <code>{search}</code> : 'every event'} in {range.last && range.last !== 'all' ? `the ${range.label.toLowerCase()}` : range.last ? 'everything' : range.label}
           {held !== undefined && (
             <>
               {' '}

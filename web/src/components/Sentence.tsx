@@ -4,9 +4,12 @@ import css from './sentence.module.css'
 
 /** An event in words; the parts that people look for stand out. */
 export function Sentence({ event }: { event: Pick<Event, 'sentence' | 'user' | 'name' | 'impersonatedUser'> }) {
-  const strong = [event.user, event.impersonatedUser, event.name].filter((s): s is string => !!s && s.length > 1)
+  // Service accounts and nodes stand in sentences by their own names.
+  const strong = [event.user, own(event.user), event.impersonatedUser, own(event.impersonatedUser), event.name].filter((s): s is string => !!s && s.length > 1)
   return <span className={css.sentence}>{pieces(event.sentence, strong)}</span>
 }
+
+const own = (user: string | undefined) => /^system:(?:serviceaccount:[^:]+|node):([^:]+)$/.exec(user ?? '')?.[1]
 
 function pieces(text: string, strong: string[]) {
   const out: (string | { at: number; text: string })[] = []

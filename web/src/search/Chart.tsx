@@ -10,6 +10,8 @@ import { buckets, shownSeries } from './histogram'
 interface Props {
   hits: Hits
   height: number
+  /** Milliseconds that it shows at least. */
+  span: [number, number] | undefined
   /** Which bar is picked; -1: none. */
   at: number
   onAt: (i: number) => void
@@ -18,13 +20,15 @@ interface Props {
 }
 
 /** Stacked bars. It draws; what can be done with it by keyboard is around it. */
-export default function Chart({ hits, height, at, onAt, onRange }: Props) {
+export default function Chart({ hits, height, span, at, onAt, onRange }: Props) {
   const host = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
   const act = useRef({ onAt, onRange })
   act.current = { onAt, onRange }
   const scheme = useComputedColorScheme('light')
   const [zone] = useZone()
+
+  const [first, last] = span ?? []
 
   useEffect(() => {
     const el = host.current
@@ -34,6 +38,8 @@ export default function Chart({ hits, height, at, onAt, onRange }: Props) {
     const shown = shownSeries(hits)
     const n = buckets(hits)
     const from = Date.parse(hits.from) / 1000
+    const begin = first ? first / 1000 : from
+    const finish = last ? last / 1000 : from
     const xs = Array.from({ length: n }, (_, i) => from + i * hits.step)
     // Stacked: each series is drawn with all below it, the tallest first.
     const sums = new Array<number>(n).fill(0)
@@ -51,9 +57,9 @@ export default function Chart({ hits, height, at, onAt, onRange }: Props) {
         width: el.clientWidth || 600,
         height,
         tzDate: (ts) => (zone === 'utc' ? uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC') : new Date(ts * 1000)),
-        padding: [8, 4, 0, 0],
+        padding: [8, 18, 0, 0],
         legend: { show: false },
-        scales: { x: { time: true, range: () => [from, from + n * hits.step] }, y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.05)] } },
+        scales: { x: { time: true, range: () => [Math.min(from, begin), Math.max(from + n * hits.step, finish)] }, y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.05)] } },
         axes: [
           {
             stroke: soft,
@@ -70,7 +76,7 @@ export default function Chart({ hits, height, at, onAt, onRange }: Props) {
               [0.001, ':{ss}.{fff}', '\n{DD} {MMM} {HH}:{mm}', null, '\n{DD} {MMM} {HH}:{mm}', null, null, null, 1],
             ],
           },
-          { stroke: soft, font, size: 44, gap: 4, grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 34, values: (_u, all) => all.map((v) => short(v)) },
+          { stroke: soft, font, size: 44, gap: 4, grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 34, incrs: [1, 2, 5].flatMap((n) => [n, n * 10, n * 100, n * 1e3, n * 1e4, n * 1e5, n * 1e6, n * 1e7]).sort((a, b) => a - b), values: (_u, all) => all.map((v) => short(v)) },
         ],
         cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false, x: false },
         select: { show: true, left: 0, top: 0, width: 0, height: 0 },
@@ -107,7 +113,7 @@ export default function Chart({ hits, height, at, onAt, onRange }: Props) {
       resize.disconnect()
       u.destroy()
     }
-  }, [hits, height, scheme, zone])
+  }, [hits, height, scheme, zone, first, last])
 
   useEffect(() => {
     const u = plot.current
@@ -122,7 +128,7 @@ export default function Chart({ hits, height, at, onAt, onRange }: Props) {
     const left = u.valToPos(from + at * hits.step, 'x')
     const right = u.valToPos(from + (at + 1) * hits.step, 'x')
     band.style.cssText = at < 0 ? 'display:none' : `position:absolute;top:0;bottom:0;left:${left}px;width:${right - left}px;background:var(--ink);opacity:.1;pointer-events:none`
-  }, [at, hits, height, scheme, zone])
+  }, [at, hits, height, scheme, zone, first, last])
 
   return <div ref={host} style={{ height }} />
 }

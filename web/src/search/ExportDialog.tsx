@@ -1,7 +1,6 @@
-import { Modal } from '@mantine/core'
 import { useState } from 'react'
 import { pathOf } from '../api/client'
-import { Button, CopyButton } from '../components'
+import { Button, CopyButton, Dialog } from '../components'
 import { count } from '../state/time'
 import css from './search.module.css'
 import type { Asked } from './useResults'
@@ -20,7 +19,7 @@ export function ExportDialog({ opened, onClose, asked, total }: { opened: boolea
   const [format, setFormat] = useState<string>('jsonl')
   const path = pathOf('export', { ...asked, format })
   return (
-    <Modal opened={opened} onClose={onClose} title="Export the whole result" closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Dialog opened={opened} onClose={onClose} title="Export the whole result">
       <div className={css.export}>
         <p>
           {total === undefined ? 'All events' : `All ${count(total)} events`} that match, not only the rows that are loaded. The file’s end says whether it is complete; this export is recorded as an event in the cluster <code>annals</code>.
@@ -46,6 +45,6 @@ export function ExportDialog({ opened, onClose, asked, total }: { opened: boolea
           <Button onClick={onClose}>Cancel</Button>
         </div>
       </div>
-    </Modal>
+    </Dialog>
   )
 }

@@ -4,6 +4,7 @@ import type { Coverage, Facet, Value } from '../api/types'
 import { Button, ErrorBox, Icon, Skeleton } from '../components'
 import { isBoolean, isStrings, usePref } from '../state/prefs'
 import { addTerm, hasTerm, onlyTerm } from '../state/query'
+import { inert } from '../event/inert'
 import { count } from '../state/time'
 import css from './search.module.css'
 import type { Asked } from './useResults'
@@ -28,10 +29,12 @@ interface Props {
   asked: Asked
   enabled: boolean
   onQuery: (q: string) => void
+  /** Its heading stands elsewhere. */
+  titled?: boolean
 }
 
 /** The values of twelve fields, counted exactly over the whole range. A field is counted when it is opened. */
-export function Facets({ asked, enabled, onQuery }: Props) {
+export function Facets({ asked, enabled, onQuery, titled }: Props) {
   const [open, setOpen] = usePref('facets', openFirst, isStrings)
   const [rare, setRare] = usePref('rare', false, isBoolean)
   // Those that are open from the start are one question; the others are asked for as they are opened.
@@ -41,7 +44,7 @@ export function Facets({ asked, enabled, onQuery }: Props) {
   return (
     <div className={css.facets} aria-busy={ask.isFetching}>
       <div className={css.facetHead}>
-        <h2>Fields</h2>
+        <h2 className={titled ? 'visually-hidden' : undefined}>Fields</h2>
         <Button small kind="quiet" aria-pressed={rare} onClick={() => setRare(!rare)} title="What is rare is often what matters">
           Rare first
         </Button>
@@ -71,6 +74,17 @@ export function Facets({ asked, enabled, onQuery }: Props) {
         </section>
       ))}
     </div>
+  )
+}
+
+/** A text that is cut in its middle where there is no room: names differ at their ends. */
+function Ends({ text }: { text: string }) {
+  const end = text.length > 24 ? 14 : 0
+  return (
+    <span className={css.ends}>
+      <span>{end ? text.slice(0, -end) : text}</span>
+      {end > 0 && <span>{text.slice(-end)}</span>}
+    </span>
   )
 }
 
@@ -109,8 +123,8 @@ function FieldValues({ field, label, asked, rare, enabled, known, own, failed, o
           return (
             <li key={v.value} className={css.facet} data-on={wanted || undefined} data-absent={v.value === '' || undefined}>
               <span className={css.share} style={{ width: `${(100 * v.count) / most}%` }} />
-              <button type="button" className={css.facetValue} title={shown} onClick={() => onQuery(addTerm(asked.query, field, v.value))} aria-label={`${label} ${shown}: ${count(v.count)} events; search for it`}>
-                <span>{shown}</span>
+              <button type="button" className={css.facetValue} title={inert(shown)} onClick={() => onQuery(addTerm(asked.query, field, v.value))} aria-label={`${label} ${shown}: ${count(v.count)} events; search for it`}>
+                <Ends text={inert(shown)} />
                 {wanted && <Icon name="check" size={11} />}
               </button>
               <span className={css.facetCount}>{count(v.count)}</span>

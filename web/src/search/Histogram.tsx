@@ -44,7 +44,7 @@ export function Histogram({ asked, range, enabled, onQuery, onHits }: Props) {
   useEffect(() => onHits(fresh), [fresh, onHits])
   useEffect(() => setAt(-1), [hits])
   useKeys([{ keys: 'c', about: 'Histogram as chart or table', group: 'Search', run: () => (open ? setTable(!table) : setOpen(true)) }])
-  const shown = useMemo(() => (hits ? shownSeries(hits) : []), [hits])
+  const shown = useMemo(() => (hits ? shownSeries(hits).filter((s) => s.series.total > 0) : []), [hits])
   const zoom = (from: number, to: number) => hits && range.setAbsolute(iso(startOf(hits, from).getTime()), iso(startOf(hits, to + 1).getTime()))
   const n = hits ? buckets(hits) : 0
   const text = (i: number) => {
@@ -115,9 +115,9 @@ export function Histogram({ asked, range, enabled, onQuery, onHits }: Props) {
               data-stale={ask.isPlaceholderData || undefined}
             >
               <Suspense fallback={<Skeleton height={`${height}px`} />}>
-                <Chart hits={hits} height={height} at={at} onAt={setAt} onRange={zoom} />
+                <Chart hits={hits} height={height} span={ask.isPlaceholderData || !range.since ? undefined : [Date.parse(range.since), range.until ? Date.parse(range.until) : range.now]} at={at} onAt={setAt} onRange={zoom} />
               </Suspense>
-              <p className={css.atbar}>{at >= 0 ? text(at) : 'Drag to zoom, click a bar to narrow to it.'}</p>
+              <p className={css.atbar}>{at >= 0 ? text(at) : hits.total > 0 ? 'Drag to zoom, click a bar to narrow to it.' : 'No events in this range.'}</p>
             </div>
           )}
         </div>

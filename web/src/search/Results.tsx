@@ -162,6 +162,7 @@ export function Results({ events, fold, cols, open, onOpen, onEnd, waiting, many
               aria-setsize={waiting ? -1 : rows.length}
               aria-posinset={item.index + 1}
               className={css.slot}
+              data-day={row.kind === 'day' || undefined}
               style={{ transform: `translateY(${item.start - margin}px)` }}
             >
               {row.kind === 'day' ? (

@@ -1,9 +1,9 @@
-import { Drawer, Menu } from '@mantine/core'
+import { Menu } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useMe } from '../api/hooks'
 import type { Hits } from '../api/types'
-import { Button, Commands, copyText, CoverageLine, Empty, ErrorBox, Icon, IconButton, Incomplete } from '../components'
+import { Button, Commands, copyText, CoverageLine, Empty, ErrorBox, Icon, IconButton, Incomplete, SideDialog } from '../components'
 import { useKeys } from '../state/keys'
 import { isBoolean, usePref } from '../state/prefs'
 import { shareURL, useRange } from '../state/range'
@@ -43,6 +43,8 @@ export function SearchPage() {
   const [takeFocus, setTakeFocus] = useState(false)
   const [shared, setShared] = useState('')
   const narrow = useMediaQuery('(max-width: 1000px)') ?? false
+  // Beside an open event there is room for the fields only on a large screen.
+  const tight = useMediaQuery('(max-width: 1750px)') ?? false
   const list = useRef<HTMLDivElement>(null)
 
   const { query, open } = address
@@ -112,23 +114,24 @@ export function SearchPage() {
   const busy = !follow && (results.phase === 'waiting' || results.phase === 'streaming')
   const usage = results.error && 'kind' in results.error && results.error.kind === 'usage'
   const empty = !follow && results.phase === 'idle' && results.events.length === 0
-  const facets = <Facets asked={asked} enabled={!follow || sidebar} onQuery={run} />
+  const facets = <Facets asked={asked} enabled={!usage} onQuery={run} titled={narrow} />
   const drawerOpen = address.opened !== undefined
+  const beside = sidebar && !narrow && !(drawerOpen && tight)
   return (
     <div className={css.page} data-drawer-open={drawerOpen || undefined}>
       <h1 className="visually-hidden">Search</h1>
       <div className={`${css.top} no-print`}>
         <QueryLine query={query} range={range} busy={busy} error={results.error} onRun={run} onCancel={cancel} />
       </div>
-      <div className={css.body} data-sidebar={(sidebar && !narrow) || undefined}>
-        {sidebar && !narrow && (
+      <div className={css.body} data-sidebar={beside || undefined}>
+        {beside && (
           <aside className={`${css.sidebar} no-print`} aria-label="Fields">
             {facets}
           </aside>
         )}
-        <Drawer opened={facetDrawer && narrow} onClose={() => setFacetDrawer(false)} title="Fields" size="19rem" closeButtonProps={{ 'aria-label': 'Close the fields' }}>
+        <SideDialog opened={facetDrawer && narrow} onClose={() => setFacetDrawer(false)} title="Fields" size="19rem">
           {facets}
-        </Drawer>
+        </SideDialog>
         <div className={css.content}>
           {!follow && <Histogram asked={asked} range={range} enabled={!usage} onQuery={run} onHits={setHits} />}
           <section className={css.results} aria-label="Results">

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { AskError, ask, isAbort } from '../api/client'
 import type { Coverage, Event } from '../api/types'
+import { keyOf } from './address'
 
 // The events of a search, a page at a time, shown as they stream in. Another search, or leaving, cancels the work in the server.
 
@@ -28,6 +29,21 @@ export interface Results {
   asked: Asked
 }
 
+/** The first microsecond behind a time. */
+export function justAfter(time: string): string {
+  const m = /^(.+?)(?:\.(\d{1,6}))?\d*Z$/.exec(time)
+  if (!m) return time
+  const micros = Number((m[2] ?? '').padEnd(6, '0')) + 1
+  if (micros < 1_000_000) return `${m[1]}.${String(micros).padStart(6, '0')}Z`
+  return new Date(Date.parse(`${m[1]}Z`) + 1000).toISOString()
+}
+
+/** What two pages of one answer cover: the first knows the range. */
+function joined(a: Coverage, b: Coverage): Coverage {
+  const why = [...new Set([...(a.why ?? []), ...(b.why ?? [])])]
+  return { ...a, complete: a.complete && b.complete, why: why.length ? why : undefined, limitReached: b.limitReached, returned: a.returned + b.returned, seconds: a.seconds + b.seconds }
+}
+
 const first = 150
 const next = 500
 export const most = 50_000
@@ -43,23 +59,25 @@ export function useResults(asked: Asked, round: number, enabled: boolean) {
     const own = new AbortController()
     control.current = own
     const began = performance.now()
+    // The next page begins at the last event's time, with what stands there already left out.
     const last = events.at(-1)
-    const cursor = last && `${last.time},${last.cluster},${last.position}`
+    const seen = new Set<string>()
+    for (let i = events.length - 1; i >= 0 && events[i]!.time === last?.time; i--) seen.add(keyOf(events[i]!))
     let all = events
     try {
       const { end } = await ask<Event, Coverage>(
         'events',
-        { ...asked, limit, detail: 'summary', after: cursor },
+        { ...asked, until: last ? justAfter(last.time) : asked.until, limit: limit + seen.size, detail: 'summary' },
         {
           signal: own.signal,
           onItems: (items) => {
-            all = all.concat(items)
+            all = all.concat(seen.size ? items.filter((e) => !seen.has(keyOf(e))) : items)
             setState((s) => ({ ...s, events: all, phase: 'streaming' }))
           },
         },
       )
       const took = events.length === 0 ? performance.now() - began : undefined
-      setState((s) => ({ ...s, events: all, phase: 'idle', error: undefined, cover: end, more: end.limitReached, took: took ?? s.took, full: all.length >= most }))
+      setState((s) => ({ ...s, events: all, phase: 'idle', error: undefined, cover: s.cover ? joined(s.cover, end) : end, more: end.limitReached, took: took ?? s.took, full: all.length >= most }))
     } catch (e) {
       if (isAbort(e) || own.signal.aborted) return
       setState((s) => ({ ...s, phase: 'failed', error: e instanceof Error ? e : new AskError('failed', String(e)), more: false }))

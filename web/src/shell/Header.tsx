@@ -1,8 +1,8 @@
-import { Drawer, Menu, useMantineColorScheme, useComputedColorScheme } from '@mantine/core'
+import { Menu, useMantineColorScheme, useComputedColorScheme } from '@mantine/core'
 import { useState } from 'react'
 import { Link, useLocation, useSearchParams } from 'wouter'
 import type { Me } from '../api/types'
-import { Button, Icon, IconButton } from '../components'
+import { Button, Icon, IconButton, SideDialog } from '../components'
 import { places } from '../router/routes'
 import { useZone } from '../state/prefs'
 import { carried, useRange } from '../state/range'
@@ -58,11 +58,11 @@ export function Header({ me, onHelp }: { me: Me | undefined; onHelp: () => void 
         <IconButton icon="help" label="Keys" hint="Keys (?)" onClick={onHelp} />
         <WhoAmI me={me} />
       </div>
-      <Drawer opened={menu} onClose={() => setMenu(false)} title="Annals" size="16rem" closeButtonProps={{ 'aria-label': 'Close the menu' }}>
+      <SideDialog opened={menu} onClose={() => setMenu(false)} title="Annals" size="16rem">
         <nav aria-label="Main" className={css.side}>
           {links}
         </nav>
-      </Drawer>
+      </SideDialog>
     </header>
   )
 }

@@ -1,1 +1,0 @@
-import{n as e}from"./index-CQOhUwMR.js";import{n as t}from"./react-BnkVWKrY.js";var n=t();function r(){return(0,n.jsx)(e,{title:`Sessions`,children:null})}export{r as default};

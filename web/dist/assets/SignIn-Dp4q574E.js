@@ -1,1 +1,0 @@
-import{n as e}from"./react-BnkVWKrY.js";var t=e();function n({onSignedIn:e}){return(0,t.jsx)(`button`,{onClick:e,children:`Sign in`})}export{n as default};

@@ -1,0 +1,1 @@
+function e(e,n){let r=atob(e),i=Uint8Array.from(r,e=>e.charCodeAt(0));t(new Blob([i],{type:`application/octet-stream`}),n)}function t(e,t){let n=URL.createObjectURL(e),r=document.createElement(`a`);r.href=n,r.download=t.replace(/[^\w.-]+/g,`_`),r.click(),setTimeout(()=>URL.revokeObjectURL(n),6e4)}export{t as n,e as t};
