@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,18 +29,30 @@ func (a *asking) events(ctx context.Context, s *Search, w window, out *output) e
 	if err != nil {
 		return err
 	}
-	places, err := a.places(ctx, s, scanned, out)
+	bound := fmt.Sprintf(" LIMIT %d", maxPlaces+1)
+	if a.rest == nil {
+		bound = a.firstOf(s, out.left(), maxPlaces)
+	}
+	places, given, err := a.places(ctx, s, scanned, bound)
 	if err != nil {
 		return err
 	}
+	if given.n > maxPlaces {
+		return errTooMany
+	}
+	return a.give(ctx, s, scanned.parts, places, held, out)
+}
+
+// give hands out the events at places that match, and those that are held, in order.
+func (a *asking) give(ctx context.Context, s *Search, parts []*part, places []place, held []*Row, out *output) error {
 	for n := firstBatch; len(places) > 0; n = min(4*n, maxBatch) {
 		n = min(n, len(places))
-		rows, err := a.read(ctx, s, scanned.parts, places[:n], a.rest)
+		rows, err := a.read(ctx, s, parts, places[:n], a.rest)
 		if err != nil {
 			return err
 		}
 		last := places[n-1]
-		end := Row{Time: last.time, Cluster: scanned.parts[last.part].cluster.Name, Position: uint64(last.position)}
+		end := Row{Time: last.time, Cluster: parts[last.part].cluster.Name, Position: uint64(last.position)}
 		k := 0 // of the rows held, those that come before the batch ends
 		for k < len(held) && before(held[k], &end, s.OldestFirst) {
 			k++
@@ -80,35 +93,38 @@ func (a *asking) needles(ctx context.Context, s *Search, w window, others *windo
 	return rows, err
 }
 
+// given is how many rows a statement gave, and which was the last.
+type given struct {
+	n    int
+	last Cursor
+}
+
 // places asks the columns of a window where the events that may match are, in order.
-func (a *asking) places(ctx context.Context, s *Search, w window, out *output) (places []place, err error) {
+func (a *asking) places(ctx context.Context, s *Search, w window, end string) (places []place, all given, err error) {
 	if len(w.parts) == 0 {
-		return nil, nil
+		return nil, all, nil
 	}
-	bound := fmt.Sprintf(" LIMIT %d", maxPlaces+1)
-	if a.rest == nil {
-		bound = a.firstOf(s, out.left(), maxPlaces)
-	}
-	sql := fmt.Sprintf(`SELECT src, epoch_us("time"), "position", "row" %s%s`, a.over(w), bound)
+	sql := `SELECT src, epoch_us("time"), "position", "row" ` + a.over(w) + end
 	err = a.conn.query(ctx, sql, func(ch chunk) error {
-		src, time, position, row := ch.column(0).ints(), ch.column(1).ints(), ch.column(2).ints(), ch.column(3).ints()
+		src, at, position, row := ch.column(0).ints(), ch.column(1).ints(), ch.column(2).ints(), ch.column(3).ints()
 		for i := range ch.n {
-			if w.parts[src[i]].blocks.has(int(row[i])) {
-				places = append(places, place{time[i], position[i], int32(src[i]), int32(row[i])})
+			p := w.parts[src[i]]
+			if p.blocks.has(int(row[i])) && p.known.has(int(row[i])) {
+				places = append(places, place{at[i], position[i], int32(src[i]), int32(row[i])})
 			}
 		}
+		k := ch.n - 1
+		all.n += ch.n
+		all.last = Cursor{time.UnixMicro(at[k]), w.parts[src[k]].cluster.Name, uint64(position[k])}
 		return nil
 	})
-	if err == nil && len(places) > maxPlaces {
-		err = errTooMany
-	}
 	slices.SortFunc(places, func(p, q place) int {
 		if !s.OldestFirst {
 			p, q = q, p
 		}
 		return cmp.Or(cmp.Compare(p.time, q.time), strings.Compare(w.parts[p.part].cluster.Name, w.parts[q.part].cluster.Name), cmp.Compare(p.position, q.position))
 	})
-	return places, err
+	return places, all, err
 }
 
 const (

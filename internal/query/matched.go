@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,9 @@ type rowSet []uint64
 func newRowSet(rows int) rowSet { return make(rowSet, (rows+63)/64) }
 
 func (s rowSet) add(row int) { s[row>>6] |= 1 << (row & 63) }
+
+// has says whether a row is in it.
+func (s rowSet) has(row int) bool { return s == nil || s[row>>6]>>(row&63)&1 == 1 }
 
 // count is how many of the rows [from, from+n) are in the set.
 func (s rowSet) count(from, n int) (k int) {
@@ -126,13 +130,7 @@ func (m *matches) turn(ctx context.Context, asked string) (done func(), err erro
 
 // matched says of each of a.parts which rows match.
 func (a *asking) matched(ctx context.Context) (sets []rowSet, err error) {
-	m := &a.engine.matches
-	asked := a.whole.String()
-	if a.seen.Scope != nil {
-		asked = fmt.Sprintf("%v\x00%s\x00%v", a.seen.Bodies, asked, a.seen.Scope)
-	} else if a.rest != nil {
-		asked = fmt.Sprintf("%v\x00%s", a.seen.Bodies, asked)
-	}
+	m, asked := &a.engine.matches, a.key()
 	if a.rest != nil {
 		done, err := m.turn(ctx, asked)
 		if err != nil {
@@ -172,6 +170,37 @@ func (a *asking) matched(ctx context.Context) (sets []rowSet, err error) {
 		open, rows = append(open, i), rows+p.rows
 	}
 	return sets, flush()
+}
+
+// key is what the rows that match depend on beside the segment.
+func (a *asking) key() string {
+	key := a.whole.String()
+	if a.seen.Scope != nil {
+		return fmt.Sprintf("%v\x00%s\x00%v", a.seen.Bodies, key, a.seen.Scope)
+	}
+	if a.rest != nil {
+		return fmt.Sprintf("%v\x00%s", a.seen.Bodies, key)
+	}
+	return key
+}
+
+// recall leaves out, of a search that must read events, what is known not to match.
+func (a *asking) recall() {
+	if a.rest == nil {
+		return
+	}
+	key := a.key()
+	a.parts = slices.DeleteFunc(a.parts, func(p *part) bool {
+		if p.segment == nil {
+			return false
+		}
+		set, ok := a.engine.matches.get(p, key)
+		if !ok {
+			return false
+		}
+		p.known = set
+		return set != nil && !set.any(0, p.rows)
+	})
 }
 
 // holds says whether all of a part's time was asked for.

@@ -18,6 +18,7 @@ type Search struct {
 	Wide        bool // fill every field of a Row
 	Bytes       bool // and the event's bytes
 	After       *Cursor
+	Slowest     bool // the slowest first, those of unknown latency last; then in order. It wants a Limit, and knows no After
 }
 
 // Cursor is a place in the order of a search, that of a row. What comes strictly behind it is what After asks for.
@@ -48,6 +49,9 @@ func (c *Cursor) sql(oldestFirst bool) string {
 // which may keep what it is given. An error of f ends the search and is returned. The coverage is nil only if nothing could be
 // asked; beside an error it tells what was given before it.
 func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Coverage, error) {
+	if s.Slowest && (s.Limit < 1 || s.Limit > maxSlowest || s.After != nil || s.OldestFirst) {
+		return nil, fmt.Errorf("the slowest are asked for with a limit of 1 to %d, from the first, and in no other order", maxSlowest)
+	}
 	a, err := r.ask(ctx, s.Range)
 	if err != nil {
 		return nil, err
@@ -64,7 +68,11 @@ func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Cov
 		}
 	}
 	out := &output{search: &s, f: f, cov: a.cov}
-	err = a.search(ctx, &s, out)
+	if s.Slowest {
+		err = a.slowest(ctx, &s, out)
+	} else {
+		err = a.search(ctx, &s, out)
+	}
 	switch {
 	case errors.Is(err, errLimit):
 		a.cov.LimitReached = true
@@ -112,6 +120,7 @@ func (o *output) left() int { return o.search.Limit - o.cov.Returned + 1 }
 const firstBudget = 96 << 10
 
 func (a *asking) search(ctx context.Context, s *Search, out *output) error {
+	a.recall()
 	ws := newWindows(a.parts, a.from, a.to, s.OldestFirst, firstBudget)
 	for {
 		w, ok := ws.next()
@@ -126,19 +135,23 @@ func (a *asking) search(ctx context.Context, s *Search, out *output) error {
 			if !errors.Is(err, errTooMany) {
 				return err
 			}
-			if w, ok = ws.halve(w); !ok {
-				return fmt.Errorf("more than %d events match at one instant: narrow the search", maxRows)
+			half, ok := ws.halve(w)
+			if !ok {
+				if err := a.instant(ctx, s, w, out); err != nil {
+					return err
+				}
+				break
 			}
+			w = half
 		}
 		ws.done(w)
 	}
 }
 
 // maxRows is how many rows of a window are held; maxPlaces how many that are known by their place alone.
-const (
-	maxRows   = 64 << 10
-	maxPlaces = maxBudget
-)
+var maxRows = 64 << 10 // tests make it less
+
+const maxPlaces = maxBudget
 
 // errTooMany says that a window must be cut.
 var errTooMany = errors.New("too many rows")
@@ -148,19 +161,7 @@ func (a *asking) window(ctx context.Context, s *Search, w window, out *output) e
 	if a.rest != nil || s.Bytes {
 		return a.events(ctx, s, w, out)
 	}
-	columns := narrow
-	if s.Wide {
-		columns = wide
-	}
-	var rows []*Row
-	sql := fmt.Sprintf("SELECT %s %s%s", columns.list, a.over(w), a.firstOf(s, out.left(), maxRows))
-	err := a.conn.query(ctx, sql, func(ch chunk) error {
-		some := columns.rows(ch, w.parts)
-		for i := range some {
-			rows = append(rows, &some[i])
-		}
-		return nil
-	})
+	rows, err := a.rows(ctx, s, w, a.firstOf(s, out.left(), maxRows))
 	if err != nil {
 		return err
 	}
@@ -170,15 +171,74 @@ func (a *asking) window(ctx context.Context, s *Search, w window, out *output) e
 	return out.all(rows, s.OldestFirst)
 }
 
+// rows asks the columns of a window.
+func (a *asking) rows(ctx context.Context, s *Search, w window, end string) (rows []*Row, err error) {
+	columns := narrow
+	if s.Wide {
+		columns = wide
+	}
+	err = a.conn.query(ctx, "SELECT "+columns.list+" "+a.over(w)+end, func(ch chunk) error {
+		some := columns.rows(ch, w.parts)
+		for i := range some {
+			rows = append(rows, &some[i])
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// instant answers a window of one instant that has more matches than are held at once, by positions.
+func (a *asking) instant(ctx context.Context, s *Search, w window, out *output) error {
+	after := a.after
+	defer func() { a.after = after }()
+	end := a.order(s, maxRows)
+	for {
+		var last Cursor
+		n := 0
+		if a.rest != nil || s.Bytes {
+			places, given, err := a.places(ctx, s, w, end)
+			if err != nil {
+				return err
+			}
+			if n = given.n; n > 0 {
+				last = given.last
+			}
+			if err := a.give(ctx, s, w.parts, places, nil, out); err != nil {
+				return err
+			}
+		} else {
+			rows, err := a.rows(ctx, s, w, end)
+			if err != nil {
+				return err
+			}
+			if err := out.all(rows, s.OldestFirst); err != nil {
+				return err
+			}
+			if n = len(rows); n > 0 {
+				last = rows[n-1].Cursor()
+			}
+		}
+		if n < maxRows {
+			return nil
+		}
+		a.after = &last
+	}
+}
+
 // firstOf ends a statement that needs no more than left rows in order, or bound rows of any.
 func (a *asking) firstOf(s *Search, left, bound int) string {
 	if s.Limit == 0 || left > bound {
 		return fmt.Sprintf(" LIMIT %d", bound+1)
 	}
+	return a.order(s, left)
+}
+
+// order ends a statement that wants the first n rows in order.
+func (a *asking) order(s *Search, n int) string {
 	if s.OldestFirst {
-		return fmt.Sprintf(` ORDER BY "time", cluster, "position" LIMIT %d`, left)
+		return fmt.Sprintf(` ORDER BY "time", cluster, "position" LIMIT %d`, n)
 	}
-	return fmt.Sprintf(` ORDER BY "time" DESC, cluster DESC, "position" DESC LIMIT %d`, left)
+	return fmt.Sprintf(` ORDER BY "time" DESC, cluster DESC, "position" DESC LIMIT %d`, n)
 }
 
 func sortRows(rows []*Row, oldestFirst bool) {

@@ -16,6 +16,7 @@ type part struct {
 	min, max int64    // bounds of the events' time, both included
 	rows     int
 	blocks   *blocks // of a segment, the rows that may match
+	known    rowSet  // of a segment, the rows that do, if that is known
 }
 
 // partsOf are the parts of a snapshot.
