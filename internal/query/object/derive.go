@@ -33,8 +33,11 @@ func (l *life) derive(a *act, missed, fresh bool) {
 	overlap := !status && !fresh && a.version() == "" && !a.said.Received.IsZero() && a.said.Received.Before(l.last)
 	n := l.number + 1
 	whole := d.whole && !overlap
-	t := &turn{by: n, observed: whole, guess: missed}
+	t := &turn{by: n, observed: whole}
 	tree := l.tree
+	if l.raw != nil || d.whole {
+		d.doc = a.canonical(d.doc)
+	}
 	view := l.view(d.doc)
 	first := tree == nil
 	var why []string
@@ -44,14 +47,18 @@ func (l *life) derive(a *act, missed, fresh bool) {
 	case first && whole:
 		tree = grow(view, 0, false, l.made)
 	case first:
-		tree = a.confirm(grow(view, n, true, false), n)
+		tree = grow(view, n, true, false)
+		tree = a.confirm(tree, tree, n)
 		why = append(why, "the version before was not seen: this is what was sent")
 	default:
-		before := tree
-		if d.all || missed || overlap {
-			before = before.doubtful()
+		if missed || overlap {
+			tree = tree.doubtful()
 		}
-		tree = t.to(before, view, "")
+		tree = t.to(tree, view, "")
+		turned := tree
+		if d.all {
+			tree = tree.doubtful()
+		}
 		for _, path := range d.doubts {
 			switch {
 			case len(path) == 0:
@@ -61,7 +68,7 @@ func (l *life) derive(a *act, missed, fresh bool) {
 			}
 		}
 		if !whole && !a.mutated() && !overlap {
-			tree = a.confirm(tree, n)
+			tree = a.confirm(tree, turned, n)
 		}
 		if missed {
 			why = append(why, "there was a version in between that was not seen")

@@ -187,9 +187,12 @@ func (l *life) write(a *act) {
 // observe takes the object as the API server answered with it.
 func (l *life) observe(a *act, doc map[string]any, missed, fresh bool) {
 	n, first := l.number+1, l.tree == nil
-	t := &turn{by: n, observed: true, guess: missed}
+	t := &turn{by: n, observed: true}
 	view := l.view(doc)
 	var tree *node
+	if missed && !first {
+		l.tree = l.tree.doubtful()
+	}
 	stale := !first && l.tree.anyStale()
 	switch {
 	case fresh:
@@ -202,7 +205,7 @@ func (l *life) observe(a *act, doc map[string]any, missed, fresh bool) {
 		tree = t.to(l.tree, view, "")
 	}
 	if a.event.Verb == "patch" {
-		tree = a.confirm(tree, n)
+		tree = a.confirm(tree, tree, n)
 	}
 	sameStatus := jsonOf(l.raw["status"]) == jsonOf(doc["status"])
 	l.raw, l.tree = doc, tree

@@ -281,8 +281,34 @@ type confirmer struct{ by int }
 // identity is what an object is called. A patch may name it, and sets nothing by that.
 var identity = map[string][]string{"": {"apiVersion", "kind"}, "metadata": {"name", "generateName", "namespace", "uid", "creationTimestamp"}}
 
+// confirm is n with what the act itself says beyond doubt; was is n before the act's own doubts.
+func (a *act) confirm(n, was *node, by int) *node {
+	c := confirmer{by}
+	if body, ok := a.request.(map[string]any); ok {
+		return c.object(n, was, body)
+	}
+	ops, _ := a.request.([]any)
+	for _, op := range ops {
+		path, byName := pointer(digText(op, "path"))
+		if kind := digText(op, "op"); !byName || kind != "add" && kind != "replace" {
+			continue
+		}
+		at := was
+		for _, k := range path {
+			if at != nil {
+				at = at.members[k]
+			}
+		}
+		if at == nil || jsonOf(at.plain()) != jsonOf(dig(op, "value")) { // a later one undid it
+			continue
+		}
+		n = n.with(path, func(*node) *node { return c.all(at) })
+	}
+	return n
+}
+
 // object is the root of an object with what the body says of it beyond doubt.
-func (c confirmer) object(n *node, body map[string]any) *node {
+func (c confirmer) object(n, was *node, body map[string]any) *node {
 	sent := maps.Clone(body)
 	for _, k := range identity[""] {
 		delete(sent, k)
@@ -294,11 +320,11 @@ func (c confirmer) object(n *node, body map[string]any) *node {
 		}
 		sent["metadata"] = meta
 	}
-	return c.whatIsSent(n, sent, "")
+	return c.whatIsSent(n, was, sent, "")
 }
 
-// whatIsSent is n with what the body says of it beyond doubt.
-func (c confirmer) whatIsSent(n *node, body any, name string) *node {
+// whatIsSent is n with what the body says of it. was has the shape of n.
+func (c confirmer) whatIsSent(n, was *node, body any, name string) *node {
 	switch body := body.(type) {
 	case map[string]any:
 		if n.shape != object {
@@ -307,48 +333,59 @@ func (c confirmer) whatIsSent(n *node, body any, name string) *node {
 		m := *n
 		m.members = maps.Clone(n.members)
 		for k, v := range body {
-			x := n.members[k]
-			if x == nil || v == nil {
-				continue
+			if x := n.members[k]; x != nil && v != nil {
+				m.members[k] = c.whatIsSent(x, was.members[k], v, k)
 			}
-			m.members[k] = c.whatIsSent(x, v, k)
 		}
 		return &m
 	case []any:
-		if n.shape != list {
-			return n
+		if n.shape == list {
+			return c.listSent(n, was, body, name)
 		}
-		if now, _ := n.plain().([]any); len(now) == len(body) && jsonOf(now) == jsonOf(body) && keyOf(name, body) == "" {
-			return c.all(n)
-		}
-		m := *n
-		m.items = slices.Clone(n.items)
-		key := keyOf(name, body)
-		for i, x := range m.items {
-			v := x.plain()
-			for _, sent := range body {
-				if key != "" && keyText(v, key) == keyText(sent, key) && keyText(v, key) != "" || key == "" && jsonOf(v) == jsonOf(sent) {
-					m.items[i] = c.whatIsSent(x, sent, "")
-				}
-			}
-		}
-		return &m
+		return n
 	}
 	if n.shape == scalar && n.value == body {
-		return c.clear(n)
+		return c.clear(was)
 	}
 	return n
 }
 
-func (c confirmer) clear(n *node) *node {
-	if !n.stale && !n.guess && n.by != 0 {
-		return n
+// listSent is a list of which some elements, or all, were sent.
+func (c confirmer) listSent(n, was *node, body []any, name string) *node {
+	now := make([]any, len(n.items))
+	for i, x := range n.items {
+		now[i] = x.plain()
+	}
+	key := keyOf(name, body, now)
+	if key == "" && jsonOf(now) == jsonOf(body) {
+		return c.all(was)
 	}
 	m := *n
-	m.stale, m.guess = false, false
-	m.by = c.by
-	if m.lines != nil {
-		m.lines = slices.Repeat([]int{c.by}, len(m.lines))
+	m.items = slices.Clone(n.items)
+	for i, v := range now {
+		for _, sent := range body {
+			if key != "" && keyText(v, key) == keyText(sent, key) || key == "" && jsonOf(v) == jsonOf(sent) {
+				m.items[i] = c.whatIsSent(n.items[i], was.items[i], sent, "")
+			}
+		}
+	}
+	return &m
+}
+
+// clear is a node of which the request says what it is.
+func (c confirmer) clear(n *node) *node {
+	m := *n
+	m.stale = false
+	switch {
+	case n.by == 0:
+		m.by, m.guess = c.by, false
+		if m.lines != nil {
+			m.lines = slices.Repeat([]int{c.by}, len(m.lines))
+		}
+	case n.by == c.by:
+		m.guess = false
+	case n.stale: // it may have been another in between, and set back
+		m.guess = true
 	}
 	return &m
 }
@@ -369,33 +406,6 @@ func (c confirmer) all(n *node) *node {
 		}
 	}
 	return &m
-}
-
-// confirm is n with what the act itself says beyond doubt.
-func (a *act) confirm(n *node, by int) *node {
-	c := confirmer{by}
-	if body, ok := a.request.(map[string]any); ok {
-		return c.object(n, body)
-	}
-	ops, _ := a.request.([]any)
-	for _, op := range ops {
-		path, byName := pointer(digText(op, "path"))
-		if kind := digText(op, "op"); !byName || kind != "add" && kind != "replace" {
-			continue
-		}
-		body := dig(op, "value")
-		at := n
-		for _, k := range path {
-			if at != nil {
-				at = at.members[k]
-			}
-		}
-		if at == nil || jsonOf(at.plain()) != jsonOf(body) { // a later one undid it
-			continue
-		}
-		n = n.with(path, func(x *node) *node { return c.all(x) })
-	}
-	return n
 }
 
 // with is n with what stands at a path changed by f.

@@ -12,8 +12,6 @@ import (
 type turn struct {
 	by       int
 	observed bool // the new value is the whole truth; else what was stale stays so
-	guess    bool // a version in between was not seen: what differs may be that one's
-	fresh    int  // the author of everything where there is nothing to compare with
 	changes  []Change
 	dropped  int // changes beyond maxChanges
 }
@@ -54,7 +52,7 @@ func (t *turn) short(n *node, c *Change) string {
 
 // added is a node that was not there. under is what it is added to.
 func (t *turn) added(v any, path string, under *node) *node {
-	n := grow(v, t.by, !t.observed && under.stale, t.observed && (under.stale || t.guess))
+	n := grow(v, t.by, !t.observed && under.stale, t.observed && under.stale)
 	if !t.observed && under.stale {
 		c := Change{Path: path, BeforeUnknown: true}
 		if len(t.changes) < maxChanges {
@@ -106,10 +104,10 @@ func (t *turn) to(old *node, v any, path string) *node {
 		}
 		c = *old
 	}
-	if t.observed {
-		c.stale = false
+	if t.observed && c.stale { // it is what it was, but may have been another, and set back
+		c.stale, c.guess = false, true
 	}
-	if c.shape == scalar && c.stale == old.stale || c.shape != scalar && c.stale == old.stale && sameNodes(&c, old) {
+	if c.stale == old.stale && sameNodes(&c, old) {
 		return old
 	}
 	return &c
@@ -121,7 +119,7 @@ func sameNodes(a, b *node) bool {
 
 // replaced is a node whose value is another.
 func (t *turn) replaced(old *node, v any, path string) *node {
-	n := grow(v, t.by, false, t.observed && (old.stale || t.guess))
+	n := grow(v, t.by, false, t.observed && old.stale)
 	t.change(path, old, n)
 	if was, now := textLines(old.value), textLines(v); old.shape == scalar && len(was) > 1 && len(now) > 1 {
 		n.by, n.lines = old.by, authors(was, now, old.lines, t.by)
