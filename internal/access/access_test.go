@@ -343,16 +343,20 @@ func TestNames(t *testing.T) {
 }
 
 func FuzzTokensFile(f *testing.F) {
-	f.Add([]byte(`{"version":1,"tokens":[{"id":"0123456789ab","cluster":"prod","sha256":"` + strings.Repeat("0", 64) + `","created":"2026-01-01T00:00:00Z"}]}`))
+	f.Add([]byte(`{"version":1,"tokens":[{"id":"000000000000","cluster":"prod","sha256":"` + strings.Repeat("0", 64) + `","created":"2026-01-01T00:00:00Z"}]}`))
 	f.Add([]byte(`{"version":2}`))
+	f.Add([]byte(`{"version":2,"tokens":[{"id":"000000000000","role":"reader","name":"jane","scope":"ns:a","sha256":"` + strings.Repeat("0", 64) + `","expires":"2026-01-01T00:00:00Z"}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := parseTokens(b)
 		if err != nil && len(file.Tokens) != 0 {
 			t.Error("tokens in force from a file that was refused")
 		}
 		for _, tok := range file.Tokens {
-			if CheckCluster(tok.Cluster) != nil || len(tok.SHA256) != 64 {
+			if tok.check() != nil {
 				t.Errorf("took %+v", tok)
+			}
+			if _, err := ParseScope(tok.Scope); err != nil {
+				t.Errorf("took %+v: %v", tok, err)
 			}
 		}
 	})

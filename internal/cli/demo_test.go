@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -31,16 +32,26 @@ func TestDemo(t *testing.T) {
 	defer cmd.Process.Kill()
 	var commands []string
 	page := ""
-	for lines := bufio.NewScanner(out); page == "" && lines.Scan(); {
+	for lines := bufio.NewScanner(out); len(commands) < 5 && lines.Scan(); {
 		switch line := lines.Text(); {
-		case strings.HasPrefix(line, "# http://127.0.0.1:"):
-			page = line
+		case strings.HasPrefix(line, "  http://127.0.0.1:"):
+			page = strings.TrimSpace(line)
 		case strings.HasPrefix(line, temp):
 			commands = append(commands, line)
 		}
 	}
 	if len(commands) != 5 || page == "" {
 		t.Fatalf("%d commands to try, page %q; want 5 and an address", len(commands), page)
+	}
+	// Nobody has to sign in.
+	resp, err := http.Get(page + "api/v1/me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	me, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || !strings.Contains(string(me), `"anonymous":true`) {
+		t.Errorf("who asks in a demo: %s, %v", me, err)
 	}
 	for i, line := range commands {
 		out, code := shell(t, t.TempDir(), []string{"PATH=/usr/bin:/bin"}, line)

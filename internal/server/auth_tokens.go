@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"annals.dev/capture"
 	"annals.dev/internal/access"
 )
 
@@ -99,7 +101,29 @@ func (c *core) createToken(ctx context.Context, _ *asker, q TokenQuestion, _ fun
 	if refused := new(access.RefusedError); errors.As(err, &refused) {
 		err = &Error{Usage, err.Error()}
 	}
+	if err == nil {
+		capture.Annotate(ctx, noteToken, t.ID)
+		capture.Annotate(ctx, noteGranted, grantOf(t))
+	}
 	return NewToken{text, infoOf(t)}, err
+}
+
+// grantOf says what a token is good for, for the record.
+func grantOf(t access.Token) string {
+	if t.Role == access.Ingest {
+		return "ingest for cluster " + t.Cluster
+	}
+	s := fmt.Sprintf("%s for %s", t.Role, t.Name)
+	if t.Scope != "" {
+		s += ", scope " + t.Scope
+	}
+	if t.Bodies {
+		s += ", with bodies"
+	}
+	if !t.Expires.IsZero() {
+		s += ", until " + t.Expires.Format(time.RFC3339)
+	}
+	return s
 }
 
 func (c *core) revokeToken(ctx context.Context, _ *asker, q RevokeQuestion, _ func(nothing) error) (nothing, error) {
@@ -107,6 +131,7 @@ func (c *core) revokeToken(ctx context.Context, _ *asker, q RevokeQuestion, _ fu
 	if err != nil {
 		return nothing{}, err
 	}
+	capture.Annotate(ctx, noteToken, fmt.Sprintf("%.40s", q.ID))
 	err = keys.Revoke(q.ID)
 	if errors.Is(err, access.ErrNoToken) {
 		err = &Error{Failed, err.Error()}

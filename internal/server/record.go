@@ -171,6 +171,9 @@ func tellOf(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if q := strings.TrimPrefix(follows(ctx), "."); q != "" {
 		capture.Annotate(ctx, noteQuestion, strings.ToValidUTF8(q, "\uFFFD"))
 	}
+	if r.Method == http.MethodPost && r.URL.Path != api+"import" && r.URL.Path != sessionPath {
+		_, r.Body = peekBody(r) // a question is on record even if it is refused before anybody reads it
+	}
 	a := &account{ResponseWriter: w, status: http.StatusOK}
 	if by != nil {
 		if by.ScopeText != "" {
