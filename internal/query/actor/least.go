@@ -2,6 +2,7 @@ package actor
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -118,8 +119,7 @@ func (l *least) allow(namespace string, at target, verb, name string, many int) 
 // rulesOf are the rules of a namespace, or the ones for everywhere, without those that the latter allow already. One more rule
 // stands wherever verbs are for different names; resources that are alike in group, verbs and names share one.
 func (l *least) rulesOf(namespace string) (all []rbac.PolicyRule) {
-	type shared struct{ group, verbs, names string }
-	const sep = "\x00"
+	type shared struct{ group, verbs, names string } // verbs and names are lists
 	resources := make(map[shared][]string)
 	everywhere := l.scopes[""]
 	for at, verbs := range l.scopes[namespace] {
@@ -130,22 +130,18 @@ func (l *least) rulesOf(namespace string) (all []rbac.PolicyRule) {
 					continue
 				}
 			}
-			list := strings.Join(slices.Sorted(maps.Keys(n.of)), sep)
-			byNames[list] = append(byNames[list], verb)
+			names := joined(slices.Sorted(maps.Keys(n.of)))
+			byNames[names] = append(byNames[names], verb)
 		}
-		for list, verbs := range byNames {
+		for names, verbs := range byNames {
 			slices.Sort(verbs)
-			key := shared{at.group, strings.Join(verbs, sep), list}
+			key := shared{at.group, joined(verbs), names}
 			resources[key] = append(resources[key], at.resource)
 		}
 	}
 	for key, list := range resources {
 		slices.Sort(list)
-		r := rbac.PolicyRule{APIGroups: []string{key.group}, Resources: list, Verbs: strings.Split(key.verbs, sep)}
-		if key.names != "" {
-			r.ResourceNames = strings.Split(key.names, sep)
-		}
-		all = append(all, r)
+		all = append(all, rbac.PolicyRule{APIGroups: []string{key.group}, Resources: list, Verbs: parted(key.verbs), ResourceNames: parted(key.names)})
 	}
 	if namespace == "" {
 		all = append(all, l.pathRules()...)
@@ -154,6 +150,22 @@ func (l *least) rulesOf(namespace string) (all []rbac.PolicyRule) {
 		return cmp.Or(slices.Compare(a.NonResourceURLs, b.NonResourceURLs), slices.Compare(a.APIGroups, b.APIGroups), slices.Compare(a.Resources, b.Resources), slices.Compare(a.ResourceNames, b.ResourceNames), slices.Compare(a.Verbs, b.Verbs))
 	})
 	return all
+}
+
+// joined makes one text of a list, and parted the list again.
+func joined(list []string) string {
+	text, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // texts always have a form
+	}
+	return string(text)
+}
+
+func parted(text string) (list []string) {
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		panic(err) // it is joined's
+	}
+	return list
 }
 
 // without leaves out the names that others allow; nil if nothing is left.
@@ -181,12 +193,12 @@ func (n *names) without(others *names) *names {
 func (l *least) pathRules() (all []rbac.PolicyRule) {
 	byVerbs := make(map[string][]string)
 	for path, verbs := range l.paths {
-		list := strings.Join(slices.Sorted(maps.Keys(verbs)), " ")
+		list := joined(slices.Sorted(maps.Keys(verbs)))
 		byVerbs[list] = append(byVerbs[list], path)
 	}
 	for verbs, paths := range byVerbs {
 		slices.Sort(paths)
-		all = append(all, rbac.PolicyRule{NonResourceURLs: paths, Verbs: strings.Fields(verbs)})
+		all = append(all, rbac.PolicyRule{NonResourceURLs: paths, Verbs: parted(verbs)})
 	}
 	return all
 }

@@ -1,14 +1,19 @@
 package actor
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	rbac "k8s.io/api/rbac/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -180,7 +185,7 @@ func (l *least) yaml(user string) (string, error) {
 	}
 	var b strings.Builder
 	for i, d := range documents {
-		text, err := yaml.Marshal(d)
+		text, err := document(d)
 		if err != nil {
 			return "", fmt.Errorf("writing the roles of %q: %w", user, err)
 		}
@@ -190,6 +195,31 @@ func (l *least) yaml(user string) (string, error) {
 		b.Write(text)
 	}
 	return b.String(), nil
+}
+
+// document writes an object as YAML that acts on no terminal. YAML lets characters stand that turn text around or hide it, and
+// lines within texts; an object with such is written as JSON, which is YAML too, and there they are escaped.
+func document(object any) ([]byte, error) {
+	unseen := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := json.MarshalIndent(object, "", "  ")
+	if !bytes.ContainsFunc(text, unseen) && !bytes.Contains(plain, []byte(`\n`)) {
+		return text, err
+	}
+	var b []byte
+	for _, r := range string(plain) {
+		if unseen(r) {
+			for _, unit := range utf16.Encode([]rune{r}) {
+				b = fmt.Appendf(b, `\u%04x`, unit)
+			}
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '\n'), err
 }
 
 // longestName is how long a role's name is at most, in bytes.
