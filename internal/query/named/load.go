@@ -27,18 +27,13 @@ func (s *Set) With(path string, text []byte) (*Set, error) {
 	if n := len(parsed.Docs); n > 1 {
 		return nil, fmt.Errorf("%s: it holds %d YAML documents; write one list", path, n)
 	}
-	var added []Question
-	if err := yaml.UnmarshalWithOptions(text, &added, yaml.Strict()); err != nil {
+	added, err := decode(text)
+	if err != nil {
 		return nil, f.yaml(err)
 	}
 	all := s.All()
 	for i, q := range added {
 		q.File = path
-		for _, p := range q.Params {
-			if p.Type == "" {
-				return nil, f.at(fmt.Sprintf("$[%d].params", i), "parameter %q has no type; choose one of %s", p.Name, typeNames())
-			}
-		}
 		if at, err := q.check(); err != nil {
 			return nil, f.at(fmt.Sprintf("$[%d]%s", i, at), "%s", err)
 		}
@@ -52,6 +47,17 @@ func (s *Set) With(path string, text []byte) (*Set, error) {
 		all = append(all, q)
 	}
 	return &Set{all}, nil
+}
+
+// decode reads the list of a file. The YAML library panics at some texts that are none.
+func decode(text []byte) (added []Question, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = fmt.Errorf("it is not YAML that can be read: write a list of questions, each with its members")
+		}
+	}()
+	err = yaml.UnmarshalWithOptions(text, &added, yaml.Strict())
+	return added, err
 }
 
 // file is a file of questions being read.
