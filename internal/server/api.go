@@ -22,6 +22,9 @@ type SearchQuestion struct {
 	Limit    int       `json:"limit,omitempty"` // 0: none
 	Follow   bool      `json:"follow,omitempty"`
 	Detail   Detail    `json:"detail,omitempty"` // default summary
+	Order    string    `json:"order,omitempty"`  // newest, which is the default, or oldest: which come first
+	Sort     string    `json:"sort,omitempty"`   // time, which is the default, or latency: the slowest first, of which there are 10,000 at most
+	After    string    `json:"after,omitempty"`  // TIME,CLUSTER,POSITION of an event: only those behind it, in this order
 }
 
 // SQLQuestion asks for the answer to a statement: an item with Columns, then items with a Row, then a Coverage.

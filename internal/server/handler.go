@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"annals.dev/internal/ledger"
 	"annals.dev/internal/match"
 	"annals.dev/internal/query"
+	"annals.dev/internal/query/named"
 	"annals.dev/internal/source"
 	"annals.dev/internal/wal"
 )
@@ -56,28 +59,77 @@ func KindOf(err error) Kind {
 }
 
 func (c *core) search(ctx context.Context, by *asker, q SearchQuestion, emit func(Row) error) (Coverage, error) {
-	if q.Detail == "" {
-		q.Detail = Summary
-	}
-	of, err := c.rangeOf(ctx, by, Range{q.Query, q.Since, q.Until, q.Clusters})
+	s, err := c.searchOf(ctx, by, q)
 	if err != nil {
 		return Coverage{}, err
 	}
-	s := query.Search{Range: of, Limit: q.Limit, Wide: true, Bytes: q.Detail != Summary}
-	give := func(r *query.Row) error {
-		row := r.Event(q.Detail)
-		row.AlsoFrom = c.ledger.Seen(r.Cluster, r.Position)
-		return emit(row)
-	}
-	if q.Follow {
+	detail := cmp.Or(q.Detail, Summary)
+	give := func(r *query.Row) error { return emit(c.given(r, detail)) }
+	var cov *query.Coverage
+	switch {
+	case q.Follow:
 		cov, err := c.follow(ctx, by, s, q.Clusters, give)
 		return cov, notOfTheQuestion(ctx, err)
+	case q.Sort == "latency":
+		slowest := named.Asked{Question: named.Question{Sort: q.Sort}}
+		cov, err = slowest.Run(ctx, by.read, s.Range, s.Limit, s.Bytes, named.Answer{Event: give})
+	default:
+		cov, err = by.read.Search(ctx, s, give)
 	}
-	cov, err := by.read.Search(ctx, s, give)
 	if cov == nil {
 		cov = &query.Coverage{}
 	}
 	return *cov, notOfTheQuestion(ctx, err)
+}
+
+// searchOf reads a search.
+func (c *core) searchOf(ctx context.Context, by *asker, q SearchQuestion) (s query.Search, err error) {
+	for _, x := range []struct {
+		name, value string
+		known       []string
+	}{
+		{"detail", string(q.Detail), []string{string(Summary), string(Whole), string(Evidence)}},
+		{"order", q.Order, []string{"newest", "oldest"}}, {"sort", q.Sort, []string{"time", "latency"}},
+	} {
+		if x.value != "" && !slices.Contains(x.known, x.value) {
+			return s, &Error{Usage, fmt.Sprintf("%s is one of %s, not %.40q", x.name, strings.Join(x.known, ", "), x.value)}
+		}
+	}
+	switch {
+	case q.Limit < 0:
+		return s, &Error{Usage, fmt.Sprintf("limit %d: give a number of events, or 0 for all", q.Limit)}
+	case q.Sort == "latency" && (q.Order != "" || q.After != "" || q.Follow):
+		return s, &Error{Usage, "the slowest come first: sort=latency goes with neither order nor after nor follow"}
+	case q.Follow && q.Order != "":
+		return s, &Error{Usage, "what is followed comes as it arrives: follow goes without order"}
+	}
+	s = query.Search{Limit: q.Limit, OldestFirst: q.Order == "oldest", Wide: true, Bytes: cmp.Or(q.Detail, Summary) != Summary}
+	if s.After, err = cursorOf(q.After); err != nil {
+		return s, err
+	}
+	s.Range, err = c.rangeOf(ctx, by, Range{q.Query, q.Since, q.Until, q.Clusters})
+	return s, err
+}
+
+// cursorOf reads the place of an event: TIME,CLUSTER,POSITION.
+func cursorOf(s string) (*query.Cursor, error) {
+	if s == "" {
+		return nil, nil
+	}
+	wrong := &Error{Usage, fmt.Sprintf("after is the place of an event, such as 2026-11-21T08:00:00.000001Z,prod,42, not %.80q", s)}
+	parts := strings.Split(s, ",")
+	if len(parts) != 3 {
+		return nil, wrong
+	}
+	at, err := time.Parse(time.RFC3339Nano, parts[0])
+	if err != nil {
+		return nil, wrong
+	}
+	position, err := strconv.ParseUint(parts[2], 10, 63)
+	if err != nil {
+		return nil, wrong
+	}
+	return &query.Cursor{Time: at, Cluster: parts[1], Position: position}, nil
 }
 
 // notOfTheQuestion says of what DuckDB said of a search that it is the ledger's fault: the search was parsed before, and the
@@ -209,6 +261,9 @@ var notOwn = func() *match.Predicate {
 // rangeOf reads what events a question is about, for whoever asks.
 func (c *core) rangeOf(ctx context.Context, by *asker, q Range) (of query.Range, err error) {
 	of = query.Range{Since: q.Since, Until: q.Until}
+	if !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until) {
+		return of, &Error{Usage, fmt.Sprintf("the range ends before it begins: since %s, until %s", q.Since.Format(time.RFC3339Nano), q.Until.Format(time.RFC3339Nano))}
+	}
 	if of.Query, err = match.Parse(q.Query); err != nil {
 		return of, err
 	}
@@ -277,6 +332,10 @@ func (c *core) serveImport(w http.ResponseWriter, r *http.Request) {
 func (c *core) importFiles(ctx context.Context, q ImportQuestion, body io.Reader, emit func(source.Progress) error) (ImportEnd, error) {
 	if err := access.CheckCluster(q.Cluster); err != nil {
 		return ImportEnd{}, &Error{Usage, err.Error()}
+	}
+	noteImport(ctx, q)
+	if by := askerOf(ctx); len(q.Paths) > 0 && (by == nil || !by.isOwner()) {
+		return ImportEnd{}, &Error{Forbidden, "files of the server's machine are read for its owner alone: send their content"}
 	}
 	for _, p := range q.Paths {
 		if !filepath.IsAbs(p) {

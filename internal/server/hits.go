@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"annals.dev/internal/query"
@@ -14,6 +15,9 @@ type HitRow struct {
 	Count int       `json:"count"`
 }
 
+// maxHitBuckets is how many a histogram has at most.
+const maxHitBuckets = 2000
+
 // othersValue stands in a row for all values that have no series of their own.
 const othersValue = "others"
 
@@ -24,6 +28,12 @@ func (c *core) hits(ctx context.Context, by *asker, q HitsQuestion, emit func(Hi
 	}
 	if q.Step < 0 || q.Step > (100*365*24*time.Hour).Seconds() || q.Buckets < 0 || q.Top < 0 {
 		return nil, &Error{Usage, "step is seconds, buckets and top are numbers, and none is negative"}
+	}
+	if q.Step > 0 && q.Step < 0.001 {
+		return nil, &Error{Usage, fmt.Sprintf("a step is at least a millisecond, 0.001, not %v", q.Step)}
+	}
+	if !of.Since.IsZero() && !of.Until.IsZero() && q.Step > 0 && of.Until.Sub(of.Since).Seconds()/q.Step > maxHitBuckets {
+		return nil, &Error{Usage, fmt.Sprintf("steps of %v seconds make more than the %d buckets that a histogram may have: narrow the range, or take a longer step", q.Step, maxHitBuckets)}
 	}
 	if q.By != "" {
 		if err := facetsThere(q.By); err != nil {

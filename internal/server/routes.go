@@ -3,10 +3,12 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
 	"annals.dev/internal/access"
+	"annals.dev/internal/source"
 	"annals.dev/internal/spell"
 )
 
@@ -33,7 +35,10 @@ func (c *core) questions() http.Handler {
 // all are the routes, and those that are more than a question with its answer.
 func (c *core) all() []route {
 	return append(c.routes(),
-		route{name: "import", about: "Read files into the ledger.", role: access.Admin, Handler: http.HandlerFunc(c.serveImport), changes: true, endless: true},
+		route{name: "export", about: "The whole result of a search as a file.", role: access.Reader, q: reflect.TypeFor[ExportQuestion](),
+			Handler: http.HandlerFunc(c.serveExport), endless: true},
+		route{name: "import", about: "Read files into the ledger.", role: access.Admin,
+			q: reflect.TypeFor[ImportQuestion](), item: reflect.TypeFor[source.Progress](), end: reflect.TypeFor[ImportEnd](), Handler: http.HandlerFunc(c.serveImport), changes: true, endless: true},
 	)
 }
 

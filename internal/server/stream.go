@@ -131,18 +131,19 @@ func refuse(w http.ResponseWriter, e *Error) {
 
 // lines writes lines of JSON and passes them on soon, but not one by one.
 type lines struct {
-	mu       sync.Mutex // w, begun and dirty
+	mu       sync.Mutex // w, begun, dirty and last
 	w        http.ResponseWriter
 	patience time.Duration // how long a write may wait; 0: for ever
 	begun    bool
 	dirty    bool
+	last     time.Time // of a line
 	stop     chan struct{}
 	done     chan struct{}
 }
 
 func newLines(w http.ResponseWriter, r *http.Request) *lines {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	l := &lines{w: w, stop: make(chan struct{}), done: make(chan struct{}), patience: readWithin}
+	l := &lines{w: w, stop: make(chan struct{}), done: make(chan struct{}), patience: readWithin, last: time.Now()}
 	if by := askerOf(r.Context()); by != nil && by.isOwner() {
 		l.patience = 0 // a pager may stand still for hours
 	}
@@ -162,9 +163,16 @@ func newLines(w http.ResponseWriter, r *http.Request) *lines {
 	return l
 }
 
+// beatEvery is how long an answer is silent before it says that it goes on.
+const beatEvery = 10 * time.Second
+
 func (l *lines) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if now := time.Now(); now.Sub(l.last) >= beatEvery {
+		// Of a line that does not get through the next one tells.
+		_ = l.write("beat", now.UTC().AppendFormat(nil, `"`+time.RFC3339+`"`))
+	}
 	if l.dirty {
 		l.dirty = false
 		l.hurry()
@@ -187,9 +195,13 @@ func (l *lines) put(name string, v any) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.begun, l.dirty = true, true
+	return l.write(name, text)
+}
+
+func (l *lines) write(name string, text []byte) error {
+	l.begun, l.dirty, l.last = true, true, time.Now()
 	l.hurry()
-	_, err = fmt.Fprintf(l.w, "{%q:%s}\n", name, text)
+	_, err := fmt.Fprintf(l.w, "{%q:%s}\n", name, text)
 	return err
 }
 
