@@ -41,7 +41,7 @@ export function Empty({ title, search, held, nearest, complete = true, children 
           {held !== undefined && (
             <>
               {' '}
-              · the range holds <b>{count(held)}</b> events
+              · the range holds <b>{count(held)}</b> {held === 1 ? 'event' : 'events'}
             </>
           )}
           .
@@ -49,7 +49,7 @@ export function Empty({ title, search, held, nearest, complete = true, children 
       )}
       {known.map((t) => (
         <p key={t}>
-          The nearest match is {far(t)}, at <Time at={t} />.{' '}
+          {known.length > 1 ? (t === nearest?.before ? 'The last match before it is' : 'The next match after it is') : 'The nearest match is'} {far(t)}, at <Time at={t} />.{' '}
           <Button small onClick={() => jump(t)}>
             Go there
           </Button>

@@ -52,6 +52,7 @@ const looks = EditorView.theme({
   '&.cm-focused .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--pick) !important' },
   '.cm-placeholder': { color: 'var(--soft)' },
   '.cm-wrong': { textDecoration: 'underline wavy var(--bad)', textUnderlineOffset: '4px' },
+  '.cm-tooltip.cm-tooltip-below': { marginTop: '0.5rem' },
   '.cm-tooltip': { border: '1px solid var(--line)', borderRadius: '5px', backgroundColor: 'var(--panel)', color: 'var(--ink)', boxShadow: 'var(--shadow)' },
   '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '0.8125rem', maxHeight: '20rem', minWidth: '18rem' },
   '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '0.25rem 0.6rem', display: 'flex', gap: '1rem', alignItems: 'baseline' },

@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { pathOf } from '../api/client'
+import { useMe } from '../api/hooks'
 import { Button, CopyButton, Dialog } from '../components'
 import { count } from '../state/time'
 import css from './search.module.css'
@@ -17,18 +18,20 @@ const formats = [
 /** The whole result as a file; the server streams it. */
 export function ExportDialog({ opened, onClose, asked, total }: { opened: boolean; onClose: () => void; asked: Asked; total?: number }) {
   const [format, setFormat] = useState<string>('jsonl')
-  const path = pathOf('export', { ...asked, format })
+  const [zip, setZip] = useState(true)
+  const me = useMe()
+  const path = pathOf('export', { ...asked, format, archive: zip ? undefined : 'none' })
   return (
     <Dialog opened={opened} onClose={onClose} title="Export the whole result">
       <div className={css.export}>
         <p>
-          {total === undefined ? 'All events' : `All ${count(total)} events`} that match, not only the rows that are loaded. The file’s end says whether it is complete; this export is recorded as an event in the cluster <code>annals</code>.
+          {total === undefined ? 'All events' : `All ${count(total)} events`} that match, not only the rows that are loaded. The export is itself recorded, as an event in the cluster <code>annals</code>.
         </p>
         <fieldset>
           <legend>Format</legend>
           {formats.map(([key, name, about]) => (
-            <label key={key}>
-              <input type="radio" name="format" value={key} checked={format === key} onChange={() => setFormat(key)} />
+            <label key={key} title={key === 'raw' && !me.data?.bodies ? 'Your token may not see bodies' : undefined}>
+              <input type="radio" name="format" value={key} checked={format === key} onChange={() => setFormat(key)} disabled={key === 'raw' && !me.data?.bodies} />
               <span>
                 <b>{name}</b>
                 <span className="soft">{about}</span>
@@ -36,6 +39,13 @@ export function ExportDialog({ opened, onClose, asked, total }: { opened: boolea
             </label>
           ))}
         </fieldset>
+        <label>
+          <input type="checkbox" checked={zip} onChange={(e) => setZip(e.target.checked)} />
+          <span>
+            <b>As evidence</b>
+            <span className="soft">a zip with a manifest (how many, whether complete, SHA-256) and signed checkpoints</span>
+          </span>
+        </label>
         <pre tabIndex={0}>{cliOf(asked, ` -o ${format}`)}</pre>
         <div className={css.exportActions}>
           <CopyButton labelled text={cliOf(asked, ` -o ${format}`)} label="Copy as CLI" />

@@ -77,13 +77,17 @@ export function Facets({ asked, enabled, onQuery, titled }: Props) {
   )
 }
 
-/** A text that is cut in its middle where there is no room: names differ at their ends. */
+const service = 'system:serviceaccount:'
+
+/** A value in little room: cut in its middle, since names differ at their ends. Its title has all of it. */
 function Ends({ text }: { text: string }) {
-  const end = text.length > 24 ? 14 : 0
+  const account = text.startsWith(service)
+  const name = account ? text.slice(service.length) : text
+  const room = account ? 25 : 28
   return (
     <span className={css.ends}>
-      <span>{end ? text.slice(0, -end) : text}</span>
-      {end > 0 && <span>{text.slice(-end)}</span>}
+      {account && <i>sa</i>}
+      <span>{name.length > room ? `${name.slice(0, 7)}…${name.slice(8 - room)}` : name}</span>
     </span>
   )
 }

@@ -38,7 +38,7 @@ export function Histogram({ asked, range, enabled, onQuery, onHits }: Props) {
   const [by, setBy] = useBy()
   const [at, setAt] = useState(-1)
   const [zone] = useZone()
-  const ask = useAsk<never, Hits>('hits', { ...asked, by: by === 'none' ? undefined : by, buckets: 72 }, { enabled, keep: true })
+  const ask = useAsk<never, Hits>('hits', { ...asked, by: by === 'none' ? undefined : by, buckets: 96 }, { enabled, keep: true })
   const hits = ask.data?.end
   const fresh = ask.isPlaceholderData ? undefined : hits
   useEffect(() => onHits(fresh), [fresh, onHits])

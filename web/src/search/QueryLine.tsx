@@ -44,6 +44,7 @@ export function QueryLine({ query, range, busy, error, onRun, onCancel }: Props)
   const [chips, setChips] = usePref('chips', false, isBoolean)
   const [touched, setTouched] = useState(false)
   const input = useRef<HTMLInputElement>(null)
+  const typing = useRef(false)
   const fields = useFields()
   useEffect(() => setText(query), [query])
   const mistake = mistakeOf(error)
@@ -55,7 +56,13 @@ export function QueryLine({ query, range, busy, error, onRun, onCancel }: Props)
       className={css.plain}
       value={text}
       onChange={(e) => setText(e.target.value)}
-      onFocus={() => setTouched(true)}
+      onFocus={() => {
+        typing.current = true
+        setTouched(true)
+      }}
+      onBlur={() => {
+        typing.current = false
+      }}
       onKeyDown={(e) => {
         if (e.key === 'Enter') onRun(text)
         if (e.key === 'Escape') onCancel()
@@ -84,7 +91,7 @@ export function QueryLine({ query, range, busy, error, onRun, onCancel }: Props)
                   invalid={!!shown}
                   describedBy="query-wrong"
                   around={{ fields: fields.data ?? [], ...range.of }}
-                  focus
+                  focus={typing.current}
                   selection={input.current?.selectionStart ?? undefined}
                   onChange={setText}
                   onRun={onRun}

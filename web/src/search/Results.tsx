@@ -81,6 +81,7 @@ export function Results({ events, fold, cols, open, onOpen, onEnd, waiting, many
     if (open !== null) onOpen(to.row.key, false)
   }
   const firstInSight = () => {
+    // Below the header and the search, which stay where they are.
     const top = window.scrollY + 120
     const i = items.find((it) => it.start >= top)?.index ?? 0
     return Math.max(0, eventRows.findIndex((r) => r.i >= i))
@@ -93,8 +94,10 @@ export function Results({ events, fold, cols, open, onOpen, onEnd, waiting, many
   ])
   const toggle = (focusDrawer: boolean) => {
     const { current, open } = now.current
-    if (current === undefined) return
-    onOpen(open === current && !focusDrawer ? undefined : current, focusDrawer)
+    const key = current ?? open ?? eventRows[firstInSight()]?.row.key
+    if (key === undefined) return
+    setSelected(key)
+    onOpen(open === key && !focusDrawer ? undefined : key, focusDrawer)
   }
   const unfold = useCallback((key: string) => {
     setUnfolded((s) => {

@@ -1,7 +1,7 @@
 import { Menu } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
-import { useMe } from '../api/hooks'
+import { useAsk, useMe } from '../api/hooks'
 import type { Hits } from '../api/types'
 import { Button, Commands, copyText, CoverageLine, Empty, ErrorBox, Icon, IconButton, Incomplete, SideDialog } from '../components'
 import { useKeys } from '../state/keys'
@@ -256,6 +256,14 @@ function Summary({ results, total, usage }: { results: ReturnType<typeof useResu
             </span>
           )}
           {phase === 'streaming' && <span className="soft"> · streaming…</span>}
+          {results.asked.query && (
+            <>
+              <span className="soft"> · for </span>
+              <code className={css.ran} title={results.asked.query}>
+                {results.asked.query}
+              </code>
+            </>
+          )}
           {took !== undefined && phase !== 'streaming' && <span className="soft"> · {duration(took / 1000)}</span>}
         </>
       )}
@@ -265,7 +273,8 @@ function Summary({ results, total, usage }: { results: ReturnType<typeof useResu
 
 /** An empty answer says how much was searched and where the nearest match lies. */
 function NothingFound({ asked, results, hits }: { asked: Asked; results: ReturnType<typeof useResults>; hits?: Hits }) {
-  return <Empty title={results.cover?.considered === 0 ? 'There are no events in this range' : 'No events match'} search={asked.query} held={results.cover?.considered} nearest={hits?.total === 0 ? hits.nearest : undefined} complete={results.cover?.complete} />
+  const held = useAsk<never, Hits>('hits', { ...asked, query: undefined, buckets: 1 }).data?.end.total
+  return <Empty title={held === 0 ? 'There are no events in this range' : 'No events match'} search={asked.query} held={held} nearest={hits?.total === 0 ? hits.nearest : undefined} complete={results.cover?.complete} />
 }
 
 /** Whether the page was scrolled away from the edge at which new events appear. */

@@ -9,7 +9,7 @@ export function WhoAmI({ me }: { me: Me | undefined }) {
   const [, go] = useLocation()
   if (!me) return null
   const signOut = async () => {
-    await fetch('/api/v1/signout', { method: 'POST', credentials: 'same-origin' })
+    await fetch('/api/v1/session', { method: 'DELETE', credentials: 'same-origin' })
     window.location.assign('/')
   }
   return (
