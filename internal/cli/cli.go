@@ -191,13 +191,13 @@ func newRoot(io *streams) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			named := cmd.Flags().Changed("server")
+			named, here := cmd.Flags().Changed("server"), cmd.Flags().Changed("data") // on the command line
 			err := settle(cmd, io.getenv)
 			if err == nil {
 				e.data, err = filepath.Abs(e.data)
 			}
 			if err == nil {
-				err = e.remote.settle(cmd, named)
+				err = e.remote.settle(cmd, named, here)
 			}
 			return err
 		},

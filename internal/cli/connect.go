@@ -33,20 +33,24 @@ func (r *remote) flags(root *cobra.Command) {
 // onTheSpot are the commands that work on files of this machine, and ask no server elsewhere.
 var onTheSpot = []string{"demo", "init", "serve", "forward", "setup", "proxy", "policy", "doctor"}
 
-// settle refuses a server where none is asked. One that the environment names is for the other commands.
-func (r *remote) settle(cmd *cobra.Command, named bool) error {
+// settle refuses a server where none is asked, if it was named on the command line: one that the environment names is for the
+// other commands. A directory on the command line goes before a server in the environment.
+func (r *remote) settle(cmd *cobra.Command, named, here bool) error {
 	top := cmd
 	for top.HasParent() && top.Parent().HasParent() {
 		top = top.Parent()
 	}
-	if r.URL != "" && slices.Contains(onTheSpot, top.Name()) {
-		if named {
+	if slices.Contains(onTheSpot, top.Name()) {
+		if named && r.URL != "" {
 			return usagef("annals %s works on this machine's --data, not on a server elsewhere: leave out --server", top.Name())
 		}
 		r.URL = ""
 	}
-	if named && cmd.Flags().Changed("data") && r.URL != "" {
+	if named && here {
 		return usagef("--server and --data name two different ledgers: give one")
+	}
+	if here {
+		r.URL = ""
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,7 +78,12 @@ func newImport(e *env) *cobra.Command {
 		}
 		defer client.Close()
 		bar := e.progress()
-		end, err := client.Import(cmd.Context(), q, content, func(p source.Progress) { showImport(bar, p) })
+		var end server.ImportEnd
+		if content == nil && e.remote.URL != "" {
+			end, err = importElsewhere(cmd.Context(), client, q, bar)
+		} else {
+			end, err = client.Import(cmd.Context(), q, content, func(p source.Progress) { showImport(bar, p) })
+		}
 		bar.clear()
 		if errors.Is(err, context.Canceled) {
 			e.say("What was read so far is kept; the same import again goes on from there.")
@@ -92,6 +98,79 @@ func newImport(e *env) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// importElsewhere sends the content of files to a server on another machine, one after another. It cannot know which of them were
+// finished before; events that it holds already are counted as known.
+func importElsewhere(ctx context.Context, client *server.Client, q server.ImportQuestion, bar *progress) (all server.ImportEnd, err error) {
+	begun := time.Now()
+	files, err := regularFiles(q.Paths)
+	if err != nil {
+		return all, err
+	}
+	q.Paths = nil
+	for i, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			all.Failed = append(all.Failed, server.FileFailure{Path: name, Error: err.Error()})
+			continue
+		}
+		end, err := client.Import(ctx, q, f, func(p source.Progress) {
+			p.FilesDone, p.Files, p.Elapsed, p.Events = i, len(files), time.Since(begun), p.Events+all.Summary.New
+			showImport(bar, p)
+		})
+		f.Close()
+		if err != nil {
+			return all, fmt.Errorf("%s: %w", name, err)
+		}
+		for _, failed := range end.Failed {
+			all.Failed = append(all.Failed, server.FileFailure{Path: name, Error: failed.Error})
+		}
+		addSummary(&all.Summary, &end.Summary)
+	}
+	all.Summary.Elapsed = time.Since(begun)
+	return all, nil
+}
+
+// regularFiles are the files that paths name, and those in the folders that they name.
+func regularFiles(paths []string) (files []string, err error) {
+	for _, p := range paths {
+		err = filepath.WalkDir(p, func(name string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				files = append(files, name)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+func addSummary(to, s *source.Summary) {
+	to.Files += s.Files
+	to.New, to.Duplicates, to.Conflicts = to.New+s.New, to.Duplicates+s.Duplicates, to.Conflicts+s.Conflicts
+	to.Salvaged, to.Quarantined, to.Bytes = to.Salvaged+s.Salvaged, to.Quarantined+s.Quarantined, to.Bytes+s.Bytes
+	to.Examples = append(to.Examples, s.Examples...)
+	if to.From.IsZero() || !s.From.IsZero() && s.From.Before(to.From) {
+		to.From = s.From
+	}
+	if s.Until.After(to.Until) {
+		to.Until = s.Until
+	}
+	to.Formats, to.NotRead = addCounts(to.Formats, s.Formats), addCounts(to.NotRead, s.NotRead)
+	to.Skipped, to.Reasons = addCounts(to.Skipped, s.Skipped), addCounts(to.Reasons, s.Reasons)
+}
+
+func addCounts[N int | int64](to, more map[string]N) map[string]N {
+	for k, n := range more {
+		if to == nil {
+			to = map[string]N{}
+		}
+		to[k] += n
+	}
+	return to
 }
 
 // firstPipe is the first of the paths that is neither a file nor a directory. It is read here: a server that opened

@@ -134,7 +134,7 @@ func (c *core) revokeToken(ctx context.Context, _ *asker, q RevokeQuestion, _ fu
 	capture.Annotate(ctx, noteToken, fmt.Sprintf("%.40s", q.ID))
 	err = keys.Revoke(q.ID)
 	if errors.Is(err, access.ErrNoToken) {
-		err = &Error{Failed, err.Error()}
+		err = &Error{NotFound, err.Error()}
 	}
 	return nothing{}, err
 }

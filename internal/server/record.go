@@ -130,6 +130,9 @@ func withUser(ctx context.Context, by access.Caller, name string, uid int) conte
 	return capture.WithUser(ctx, u)
 }
 
+// maxNoted is how many bytes of a question an annotation holds.
+const maxNoted = 16 << 10
+
 type followKey struct{}
 
 // follows is the question that a request goes on asking until it ends, "" if it does not: it is not recorded as a body.
@@ -149,7 +152,7 @@ func markFollow(r *http.Request) *http.Request {
 		Follow bool `json:"follow"`
 	}
 	if r.URL.Path == api+"tail" || json.Unmarshal(body, &q) == nil && q.Follow {
-		return r.WithContext(context.WithValue(r.Context(), followKey{}, "."+string(body[:min(len(body), 16<<10)])))
+		return r.WithContext(context.WithValue(r.Context(), followKey{}, "."+string(body[:min(len(body), maxNoted)])))
 	}
 	return r
 }
@@ -183,6 +186,13 @@ func tellOf(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	}
 	defer a.tell(ctx, by, r)
 	next.ServeHTTP(a, r)
+}
+
+// noteImport puts the question of an import on record: what stands behind it is the events themselves.
+func noteImport(ctx context.Context, q ImportQuestion) {
+	if b, err := json.Marshal(q); err == nil {
+		capture.Annotate(ctx, noteQuestion, strings.ToValidUTF8(string(b[:min(len(b), maxNoted)]), ""))
+	}
 }
 
 // account is a ResponseWriter that looks at what is given out.

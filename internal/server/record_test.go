@@ -275,6 +275,19 @@ func TestAskingGoesOnWithoutRecord(t *testing.T) {
 	}
 }
 
+// Files of the server's machine are for its owner: an admin elsewhere must not have it read what the admin cannot.
+func TestPathsAreForTheOwner(t *testing.T) {
+	s := newSite(t)
+	w := httptest.NewRecorder()
+	s.h.ServeHTTP(fullDuplex{w}, request("POST", api+"import", `{"cluster":"prod","paths":["/etc/passwd"]}`+"\n", "Authorization", "Bearer "+s.tokens["admin"]))
+	if kindOf(w) != Forbidden || strings.Contains(w.Body.String(), "root") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if e := lastRecorded(t, s.core); !strings.Contains(e.Annotations[noteQuestion], "/etc/passwd") || e.Annotations[decisionKey] != "forbid" {
+		t.Errorf("on record: %+v", e)
+	}
+}
+
 // Nobody but Annals itself delivers to its cluster.
 func TestNoSourceIsAnnals(t *testing.T) {
 	c := newCore(t)
