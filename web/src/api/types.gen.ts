@@ -774,6 +774,12 @@ export interface SearchQuestion {
   follow?: boolean;
   /** default summary */
   detail?: Detail;
+  /** newest, which is the default, or oldest: which come first */
+  order?: string;
+  /** time, which is the default, or latency: the slowest first, of which there are 10,000 at most */
+  sort?: string;
+  /** TIME,CLUSTER,POSITION of an event: only those behind it, in this order */
+  after?: string;
 }
 
 /** Session is one session, or the attempt at one. */
