@@ -28,9 +28,10 @@ type answers struct {
 
 // answer is what a question took, over its values.
 type answer struct {
-	Name        string
+	Name, Must  string
 	Rows        int // of all values
 	Median, Max time.Duration
+	First       time.Duration // the median of the first time with each value
 	CPU         time.Duration // the median of what the process used: on a busy machine it says more than the clock does
 	Slowest     string        // the text that took Max
 }
@@ -45,13 +46,14 @@ type question struct {
 	name string
 	ask  func(ctx context.Context, i int) (rows int, took time.Duration, text string, err error)
 	n    int // values
+	must string
 }
 
 // ask opens a ledger and asks one set of questions.
 func ask(args []string) error {
 	f := flag.NewFlagSet("ask", flag.ContinueOnError)
 	data := f.String("data", "", "the ledger")
-	set := f.String("set", "search", "search, words or hour")
+	set := f.String("set", "search", "search, words, hour or screens")
 	only := f.String("only", "", "ask only what begins so")
 	profile := f.String("cpuprofile", "", "write a CPU profile here")
 	verbose := f.Bool("v", false, "tell of each value")
@@ -106,8 +108,8 @@ func ask(args []string) error {
 
 // measure asks with every value twice; the first time brings the files into the page cache.
 func (q question) measure(ctx context.Context, verbose bool) (a answer, err error) {
-	a.Name = q.name
-	var all, used []time.Duration
+	a.Name, a.Must = q.name, q.must
+	var all, first, used []time.Duration
 	for i := range 2 * q.n {
 		before, err := ownCPU()
 		if err != nil {
@@ -122,6 +124,7 @@ func (q question) measure(ctx context.Context, verbose bool) (a answer, err erro
 			return a, err
 		}
 		if i < q.n {
+			first = append(first, took)
 			continue
 		}
 		a.Rows += rows
@@ -133,7 +136,7 @@ func (q question) measure(ctx context.Context, verbose bool) (a answer, err erro
 			a.Max, a.Slowest = took, text
 		}
 	}
-	a.Median, a.CPU = median(all), median(used)
+	a.Median, a.First, a.CPU = median(all), median(first), median(used)
 	return a, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -28,11 +29,12 @@ type config struct {
 	corpus, dir, annals, profile string
 	only                         []string
 	large                        int
+	sizes                        []int // of the ledgers that screens are asked of, in gigabytes
 	keep                         bool
 }
 
 // The parts of the bench.
-var parts = []string{"ingest", "search", "growth"}
+var parts = []string{"ingest", "search", "growth", "ask"}
 
 func main() {
 	var err error
@@ -58,6 +60,7 @@ func bench() error {
 	flag.StringVar(&c.annals, "annals", "", "the binary to measure (default: built from this source)")
 	flag.StringVar(&c.profile, "cpuprofile", "", "write a CPU profile of the server here, and of the questions to the same name and .ask")
 	flag.IntVar(&c.large, "large", 10, "how many times larger the large ledger of growth is")
+	sizes := flag.String("sizes", "1", "gigabytes of the ledgers of ask, such as 1,10")
 	flag.BoolVar(&c.keep, "keep", false, "keep the ledgers")
 	flag.Parse()
 	if c.corpus == "" {
@@ -68,6 +71,13 @@ func bench() error {
 		if !slices.Contains(parts, p) {
 			return fmt.Errorf("-only %q: the parts are %s", p, strings.Join(parts, ", "))
 		}
+	}
+	for _, s := range strings.Split(*sizes, ",") {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-sizes %q: whole gigabytes, such as 1,10", *sizes)
+		}
+		c.sizes = append(c.sizes, n)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -95,7 +105,7 @@ func (c *config) run(ctx context.Context) error {
 		defer os.RemoveAll(dir)
 	}
 	c.dir = dir
-	if c.annals == "" {
+	if c.annals == "" && !slices.Equal(c.only, []string{"ask"}) {
 		c.annals = filepath.Join(dir, "annals")
 		say("building annals")
 		build := exec.CommandContext(ctx, "go", "build", "-o", c.annals, "annals.dev/cmd/annals")
@@ -113,6 +123,11 @@ func (c *config) run(ctx context.Context) error {
 	if slices.Contains(c.only, "search") || slices.Contains(c.only, "growth") {
 		if err := c.questions(ctx, t); err != nil {
 			return err
+		}
+	}
+	if slices.Contains(c.only, "ask") {
+		if err := c.screens(ctx, t); err != nil {
+			return fmt.Errorf("ask: %w", err)
 		}
 	}
 	return t.print(os.Stdout)

@@ -50,20 +50,29 @@ func questionsOf(ctx context.Context, l *ledger.Ledger, e *query.Engine, set str
 		return questionsOfAll(e, v), v.read(ctx, e, v.to.Sub(v.from)/rounds)
 	case "hour":
 		return questionsOfHours(e, v), v.read(ctx, e, hourSteps)
+	case "screens":
+		if err := v.readUsers(ctx, e); err != nil {
+			return nil, err
+		}
+		return questionsOfScreens(e, v)
 	case "words":
 		return firstRows(e), nil
 	}
 	return nil, fmt.Errorf("there is no set of questions %q", set)
 }
 
-// read takes users, and something created in each step of time.
-func (v *values) read(ctx context.Context, e *query.Engine, step time.Duration) error {
+func (v *values) readUsers(ctx context.Context, e *query.Engine) error {
 	top, _, err := e.As(query.All).Top(ctx, query.Range{Until: v.from.Add(hour)}, "user", 1000)
-	if err != nil {
-		return err
-	}
 	for i := range top {
 		v.users = append(v.users, top[len(top)-1-i].Value) // the rarest first
+	}
+	return err
+}
+
+// read takes users, and something created in each step of time.
+func (v *values) read(ctx context.Context, e *query.Engine, step time.Duration) error {
+	if err := v.readUsers(ctx, e); err != nil {
+		return err
 	}
 	created, err := match.Parse("verb:create stage:ResponseComplete code:201 response.metadata.uid:*")
 	if err != nil {
@@ -114,7 +123,7 @@ func (v *values) inHour(a asked) asked {
 
 // timed makes a question of what is asked, and how. The time is what it takes from the text to the last row.
 func timed(name string, a asked, f func(ctx context.Context, r query.Range) (int, error)) question {
-	return question{name, func(ctx context.Context, i int) (int, time.Duration, string, error) {
+	return question{name: name, n: rounds, ask: func(ctx context.Context, i int) (int, time.Duration, string, error) {
 		text, r := a(i)
 		begun := time.Now()
 		p, err := match.Parse(text)
@@ -124,7 +133,7 @@ func timed(name string, a asked, f func(ctx context.Context, r query.Range) (int
 		r.Query = p
 		rows, err := f(ctx, r)
 		return rows, time.Since(begun), text, err
-	}, rounds}
+	}}
 }
 
 func search(e *query.Engine, limit int) func(context.Context, query.Range) (int, error) {
