@@ -200,12 +200,20 @@ function Facts({ detail, filter }: { detail: EventDetail; filter: WholeProps['fi
       </Value>
     ) : null
   return (
-    <dl className={s.facts} data-testid="facts">
-      <Fact name="Who" said={seven.who}>
+    <dl className={s.facts} data-testid="facts" data-tools="shown">
+      <Fact name="Who" said={seven.who === e.user ? undefined : seven.who}>
         {value('user', e.user)}
         {e.impersonatedUser && <>as {value('as', e.impersonatedUser)}</>}
-        {e.user && <Link href={to.here(actorPath(e.user))}>What they did</Link>}
-        {e.impersonatedUser && <Link href={to.here(actorPath(e.impersonatedUser))}>What was done as {inert(e.impersonatedUser)}</Link>}
+        {e.user && (
+          <Link className={s.go} href={to.here(actorPath(e.user))}>
+            What they did
+          </Link>
+        )}
+        {e.impersonatedUser && (
+          <Link className={s.go} href={to.here(actorPath(e.impersonatedUser))}>
+            What was done as {inert(e.impersonatedUser)}
+          </Link>
+        )}
       </Fact>
       <Fact name="What" said={seven.what === e.sentence ? undefined : seven.what}>
         {value('verb', e.verb)}
@@ -215,7 +223,11 @@ function Facts({ detail, filter }: { detail: EventDetail; filter: WholeProps['fi
         {e.resource && value('resource', e.subresource ? `${e.resource}/${e.subresource}` : e.resource)}
         {value('ns', e.namespace)}
         {value('name', e.name)}
-        {object && <Link href={to.here(objectPath(object))}>Its history</Link>}
+        {object && (
+          <Link className={s.go} href={to.here(objectPath(object))}>
+            Its history
+          </Link>
+        )}
       </Fact>
       <Fact name="When" said={seven.when} />
       <Fact name="From where" said={seven.from}>
@@ -244,10 +256,16 @@ function Facts({ detail, filter }: { detail: EventDetail; filter: WholeProps['fi
           </span>
         )}
         {e.reason && !allowed && value('reason', e.reason)}
-        {!e.reason && <span className="soft">{e.decision === 'forbid' ? 'Nothing allowed it; the event names no reason.' : 'The event names no reason.'}</span>}
+        {!e.reason && <span className="soft">{whyNot(e)}</span>}
       </Fact>
     </dl>
   )
+}
+
+function whyNot(e: Event): string {
+  if (e.decision === 'forbid') return 'Nothing allowed it; the event names no reason.'
+  if (e.stage === 'RequestReceived') return 'Not decided yet at this stage.'
+  return e.decision ? 'The event names no reason.' : 'The event holds no decision.'
 }
 
 function Fact({ name, said, children }: { name: string; said?: string; children?: ReactNode }) {

@@ -10,12 +10,19 @@ const about: Record<string, string> = {
   Panic: 'the API server panicked',
 }
 
+/** Seconds between two stages: latencies are known to the microsecond, times on this page to the millisecond. */
+function between(a: Event, b: Event): number {
+  const from = a.stage === 'RequestReceived' ? 0 : a.latency
+  if (from !== undefined && b.latency !== undefined) return Math.max(0, b.latency - from)
+  return Math.max(0, Date.parse(b.time) - Date.parse(a.time)) / 1000
+}
+
 /** The stages of one request and what lay between them. */
 export function Stages({ stages, position, open }: { stages: Event[]; position: number; open: (cluster: string, position: number) => void }) {
   const first = stages[0]
   if (!first) return null
   const begun = first.latency ? Date.parse(first.time) - first.latency * 1000 : undefined
-  let before = begun
+  let before: Event | undefined
   return (
     <ol className={s.stages} data-testid="stages">
       {begun !== undefined && (
@@ -29,16 +36,15 @@ export function Stages({ stages, position, open }: { stages: Event[]; position: 
         </li>
       )}
       {stages.map((e) => {
-        const at = Date.parse(e.time)
-        const gap = before === undefined ? undefined : Math.max(0, at - before) / 1000
-        before = at
+        const gap = before ? between(before, e) : begun === undefined ? undefined : e.latency
+        before = e
         const here = e.position === position
         return (
           <li key={e.position} aria-current={here || undefined}>
             {gap !== undefined && (
               <span className={s.gap}>
                 <span className="visually-hidden">after </span>
-                {e === first && e.latency !== undefined ? duration(e.latency) : duration(gap)}
+                {duration(gap)}
               </span>
             )}
             <span className={s.dot} aria-hidden="true" />

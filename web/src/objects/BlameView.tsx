@@ -61,7 +61,7 @@ function Lines({ blamed }: { blamed: ObjectBlamed }) {
                 {first && <Who line={line} version={version} to={to.here} />}
               </span>
               <span role="cell" className={s.number}>
-                {line.op === '?' ? '' : line.after || item.index + 1}
+                {line.after || item.index + 1}
               </span>
               <span role="cell" className={s.text}>
                 {inert(cut(line.text, 4000)) || ' '}

@@ -29,9 +29,7 @@ export function Legend() {
         </li>
       ))}
       <li title="Between two versions there was one that nobody saw.">
-        <span className={s.missed} aria-hidden="true">
-          ⫽
-        </span>
+        <span className={s.missed} aria-hidden="true" />
         missed
       </li>
     </ul>

@@ -82,9 +82,7 @@ export default function OverviewPage() {
       )}
       <Incomplete of={o?.coverage} />
       <Records states={o?.ledger} />
-      <div className={s.histogram}>
-        <Histogram asked={{ query: '', ...range.of }} range={range} enabled onQuery={(q) => go(`/search${carried(params) || '?'}${carried(params) ? '&' : ''}q=${encodeURIComponent(q)}`)} onHits={setHits} />
-      </div>
+      <Histogram asked={{ query: '', ...range.of }} range={range} enabled onQuery={(q) => go(`/search${carried(params) || '?'}${carried(params) ? '&' : ''}q=${encodeURIComponent(q)}`)} onHits={setHits} />
       <ul className={s.figures} aria-label="What there was" data-testid="figures">
         <li>
           <Figure n={o?.events} word="events" about="of all stages" href={to.search('', range.of)} icon="rows" />
@@ -109,7 +107,7 @@ export default function OverviewPage() {
           )}
         </Panel>
       </div>
-      <CoverageLine of={o?.coverage} />
+      <CoverageLine of={o && { ...o.coverage, returned: o.events }} />
     </Page>
   )
 }

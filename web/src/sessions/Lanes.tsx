@@ -16,7 +16,7 @@ export function Lanes({ sessions, range }: { sessions: Session[]; range: RangeSt
   const { ref, width } = useElementSize()
   const [zone] = useZone()
   const to = useTo()
-  const { lanes, from, until } = useMemo(() => layout(sessions, range.now), [sessions, range.now])
+  const { lanes, from, until } = useMemo(() => layout(sessions, range.now, width), [sessions, range.now, width])
   const place = (t: number) => ((t - from) / Math.max(1, until - from)) * 100
   const ticks = ticksOf(from, until, Math.max(2, Math.min(8, Math.floor(width / 130))))
   return (
@@ -74,7 +74,7 @@ interface Lane {
   rows: number
 }
 
-function layout(sessions: Session[], now: number): { lanes: Lane[]; from: number; until: number } {
+function layout(sessions: Session[], now: number, width: number): { lanes: Lane[]; from: number; until: number } {
   const lanes = new Map<string, Lane>()
   let from = Number.POSITIVE_INFINITY
   let until = 0
@@ -97,7 +97,7 @@ function layout(sessions: Session[], now: number): { lanes: Lane[]; from: number
   from -= room / 2
   until += room
   // Bars are at least as wide as their words, so those that would touch stand below each other.
-  const least = (until - from) * 0.16
+  const least = (until - from) * Math.min(0.6, 250 / Math.max(1, width))
   for (const lane of lanes.values()) {
     const ends: number[] = []
     for (const p of lane.sessions) {

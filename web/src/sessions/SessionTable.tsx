@@ -31,7 +31,7 @@ export function SessionTable({ sessions }: { sessions: Session[] }) {
           by: (x) => x.start,
           cell: (x) => (
             <Link href={to.here(eventPath(x.cluster, x.positions.at(-1) ?? 0))}>
-              <Time at={x.start} as="minute" />
+              <Time at={x.start} />
             </Link>
           ),
         },
@@ -43,7 +43,7 @@ export function SessionTable({ sessions }: { sessions: Session[] }) {
           header: true,
           by: (x) => x.user,
           cell: (x) => (
-            <span className={s.breaks}>
+            <span className={s.who}>
               {x.user ? <Link href={to.here(actorPath(x.user))}>{inert(x.user)}</Link> : <i>not known</i>}
               {x.as && <> as {inert(x.as)}</>}
             </span>
@@ -71,10 +71,13 @@ export function SessionTable({ sessions }: { sessions: Session[] }) {
           cell: (x) => {
             const text = commandOf(x)
             return text ? (
-              <code className={s.command} title={inert(cut(text, 2000))}>
-                {inert(cut(text, 400))}
-                {text.length > 400 && '…'}
-              </code>
+              <>
+                <code className={s.command} title={inert(cut(text, 2000))}>
+                  {inert(cut(text, 400))}
+                  {text.length > 400 && '…'}
+                </code>
+                {(x.tty || x.stdin) && <span className="soft"> {[x.tty && 'tty', x.stdin && 'stdin'].filter(Boolean).join(', ')}</span>}
+              </>
             ) : (
               <span className="soft">none recorded</span>
             )
@@ -85,14 +88,13 @@ export function SessionTable({ sessions }: { sessions: Session[] }) {
           head: 'Lasted',
           align: 'right',
           by: (x) => x.seconds ?? -1,
-          cell: (x) => (x.seconds !== undefined ? duration(x.seconds) : x.state === 'open' ? 'still open' : <span className="soft">unknown</span>),
+          cell: (x) => <span className={s.whole}>{x.seconds !== undefined ? duration(x.seconds) : x.state === 'open' ? 'still open' : 'unknown'}</span>,
         },
         { key: 'from', head: 'From', by: (x) => x.from ?? '', cell: (x) => inert(x.from ?? '') || <span className="soft">unknown</span> },
-        { key: 'tty', head: 'TTY', cell: (x) => [x.tty && 'tty', x.stdin && 'stdin'].filter(Boolean).join(', ') },
         {
           key: 'after',
           head: 'Next',
-          cell: (x) => (x.user ? <Link href={after(x)} aria-label={`What ${inert(x.user)} did in and after this session`}>What they did</Link> : null),
+          cell: (x) => (x.user ? <Link className={s.whole} href={after(x)} aria-label={`What ${inert(x.user)} did in and after this session`}>What they did</Link> : null),
         },
       ]}
     />

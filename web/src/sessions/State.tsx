@@ -23,6 +23,7 @@ export function State({ session }: { session: Session }) {
 /** What was run, as somebody would type it. */
 export function commandOf(x: Session): string {
   if (x.command?.length) return x.command.map((w) => (/^[\w@%+=:,./-]+$/.test(w) ? w : `'${w.replaceAll("'", `'\\''`)}'`)).join(' ')
+  if (x.path) return x.path
   if (x.ports?.length) return `ports ${x.ports.join(', ')}`
   if (x.image) return `image ${x.image}`
   return ''
