@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -52,7 +53,8 @@ func TestAnswersAgainstMatch(t *testing.T) {
 				rows = append(rows, &all[i].row)
 			}
 		}
-		field := Facets()[rng.IntN(len(Facets()))]
+		fields := append(Facets(), "code-class")
+		field := fields[rng.IntN(len(fields))]
 		n := make(map[string]int)
 		pairs := make(map[[2]string]int)
 		for _, row := range rows {
@@ -321,4 +323,49 @@ func count(t *testing.T, r *Reader, cluster string) *Coverage {
 		t.Fatal(err)
 	}
 	return cov
+}
+
+// TestCancelled: a question whose asker has gone ends with the reason, and leaves nothing behind that the next would wait for.
+func TestCancelled(t *testing.T) {
+	e, _, _ := mixed(t)
+	gone := fmt.Errorf("gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	of := Range{Query: parse(t, "system")}
+	for _, sight := range []Sight{All, {}, {Scope: parse(t, "verb:get")}} {
+		r := e.As(sight)
+		for name, ask := range map[string]func(context.Context) error{
+			"search": func(ctx context.Context) error {
+				_, err := r.Search(ctx, Search{Range: of}, func(*Row) error { return nil })
+				return err
+			},
+			"slowest": func(ctx context.Context) error {
+				_, err := r.Search(ctx, Search{Range: of, Slowest: true, Limit: 3}, func(*Row) error { return nil })
+				return err
+			},
+			"count":  func(ctx context.Context) error { _, _, err := r.Count(ctx, of); return err },
+			"hits":   func(ctx context.Context) error { _, err := r.Hits(ctx, of, HitsOptions{}); return err },
+			"facets": func(ctx context.Context) error { _, _, err := r.Facets(ctx, of, nil, 3, false); return err },
+			"groups": func(ctx context.Context) error { _, _, err := r.Groups(ctx, of, []string{"verb"}, 3); return err },
+			"sql": func(ctx context.Context) error {
+				_, err := r.SQL(ctx, Statement{SQL: "SELECT * FROM events"}, func([]ResultColumn) error { return nil }, func([]any) error { return nil })
+				return err
+			},
+		} {
+			if err := ask(ctx); !errors.Is(err, gone) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := ask(t.Context()); err != nil {
+				t.Errorf("%s after that: %v", name, err)
+			}
+		}
+	}
+	done, err := e.matches.turn(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.matches.turn(ctx, "x"); !errors.Is(err, gone) {
+		t.Error(err)
+	}
+	done()
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,8 @@ func (r *Reader) Count(ctx context.Context, of Range) (n int, _ *Coverage, err e
 	defer a.done()
 	sets, err := a.matched(ctx)
 	if err != nil {
-		return 0, a.failed(err), err
+		cov, err := a.failed(ctx, err)
+		return 0, cov, err
 	}
 	for i, p := range a.parts {
 		n += sets[i].count(0, p.rows)
@@ -30,10 +32,13 @@ func (r *Reader) Count(ctx context.Context, of Range) (n int, _ *Coverage, err e
 	return n, a.cov, nil
 }
 
-// failed is the coverage of an answer that an error cut short.
-func (a *asking) failed(err error) *Coverage {
+// failed is the coverage of an answer that an error cut short, and the error: that of ctx, if whoever asked has gone.
+func (a *asking) failed(ctx context.Context, err error) (*Coverage, error) {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = context.Cause(ctx)
+	}
 	a.cov.incomplete("%v", err)
-	return a.cov
+	return a.cov, err
 }
 
 // Value is a value of a field and how many events have it.
@@ -90,11 +95,13 @@ func peer(list string) string {
 	return ips[len(ips)-1]
 }
 
-// Facets are the fields that events can be counted by, sorted.
+// Facets are the fields that events can be counted by, sorted. By code-class they can be counted, too, but not searched.
 func Facets() []string {
 	var names []string
 	for name := range facets {
-		names = append(names, name)
+		if name != "code-class" {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
@@ -120,7 +127,8 @@ func (r *Reader) Top(ctx context.Context, of Range, field string, n int) ([]Valu
 	defer a.done()
 	counts, err := a.count(ctx, []string{field}, nil)
 	if err != nil {
-		return nil, a.failed(err), err
+		cov, err := a.failed(ctx, err)
+		return nil, cov, err
 	}
 	top := counts[0].sorted(false)
 	return first(top, n), a.cov, nil
@@ -139,7 +147,8 @@ func (r *Reader) Facets(ctx context.Context, of Range, fields []string, limit in
 	defer a.done()
 	counts, err := a.count(ctx, fields, nil)
 	if err != nil {
-		return nil, a.failed(err), err
+		cov, err := a.failed(ctx, err)
+		return nil, cov, err
 	}
 	all := []Facet{}
 	for i := range counts {
@@ -325,7 +334,8 @@ func (r *Reader) Histogram(ctx context.Context, of Range, step time.Duration) ([
 		})
 	}
 	if err != nil {
-		return nil, a.failed(err), err
+		cov, err := a.failed(ctx, err)
+		return nil, cov, err
 	}
 	buckets := make([]Bucket, 0, len(counts))
 	for b, n := range counts {

@@ -59,7 +59,7 @@ func TestFacetsAgainstMatch(t *testing.T) {
 			}
 			r.Until = r.Until.Add(time.Microsecond)
 		}
-		field := Facets()[rng.IntN(len(facets))]
+		field := Facets()[rng.IntN(len(Facets()))]
 		wantTop, wantBuckets := make(map[string]int), make(map[int64]int)
 		want := 0
 		for _, s := range all {

@@ -30,7 +30,8 @@ func (r *Reader) Groups(ctx context.Context, of Range, fields []string, n int) (
 	defer a.done()
 	sets, err := a.matched(ctx)
 	if err != nil {
-		return nil, a.failed(err), err
+		cov, err := a.failed(ctx, err)
+		return nil, cov, err
 	}
 	held := grouped{counts: counts{of: make(map[string]int)}, values: make(map[string][]string)}
 	var columns []string
@@ -68,7 +69,8 @@ func (r *Reader) Groups(ctx context.Context, of Range, fields []string, n int) (
 		return nil
 	})
 	if err != nil {
-		return nil, a.failed(err), err
+		cov, err := a.failed(ctx, err)
+		return nil, cov, err
 	}
 	if held.full {
 		a.cov.incomplete("there are more than the %d combinations that are held at once: narrow the search", maxValues)

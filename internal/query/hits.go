@@ -73,7 +73,7 @@ func (r *Reader) hits(ctx context.Context, of Range, opt HitsOptions) (*Hits, er
 	h := &Hits{By: opt.By, Series: []HitSeries{}, Cover: a.cov, From: of.Since, To: of.Until}
 	err = a.draw(ctx, h, of, opt)
 	if err != nil {
-		a.failed(err)
+		_, err = a.failed(ctx, err)
 	}
 	return h, err
 }
@@ -223,7 +223,8 @@ func (r *Reader) Values(ctx context.Context, of Range, field, prefix string, lim
 	prefix = strings.ToLower(prefix)
 	counts, err := a.count(ctx, []string{field}, func(v string) bool { return v != "" && strings.Contains(strings.ToLower(v), prefix) })
 	if err != nil {
-		return nil, a.failed(err), err
+		cov, err := a.failed(ctx, err)
+		return nil, cov, err
 	}
 	all := counts[0].sorted(false)
 	slices.SortStableFunc(all, func(a, b Value) int {

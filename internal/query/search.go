@@ -78,7 +78,7 @@ func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Cov
 		a.cov.LimitReached = true
 		err = nil
 	case err != nil:
-		a.cov.incomplete("%v", err)
+		return a.failed(ctx, err)
 	}
 	return a.cov, err
 }
