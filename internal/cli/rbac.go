@@ -20,7 +20,8 @@ It covers the requests that were allowed in the range, those that others made ac
 included, and lets the user act again as whom it acted. What it cannot see, it says on standard error.`
 
 const rbacExample = `  annals rbac sa:ci/deployer --since 30d > deployer.yaml
-  annals rbac jane@example.com --cluster prod | kubectl apply --dry-run=server -f -
+  # of one cluster, for kubectl apply -f
+  annals rbac jane@example.com --cluster demo > jane.yaml
   # what was refused as well
   annals rbac bob@contractor.example --denied`
 

@@ -26,8 +26,8 @@ const sessionsExample = `  annals sessions --since 1d
   annals sessions --denied
   # shells of people in prod, with container, address and client
   annals sessions 'ns:prod resource:pods/exec -user:system:*' -o wide
-  # every command that was run
-  annals sessions --limit 0 -o json | jq -r '.sessions[] | select(.command) | [.start, .user, (.command | join(" "))] | @tsv'`
+  # all of them, for a spreadsheet
+  annals sessions --limit 0 -o csv > sessions.csv`
 
 func newSessions(e *env) *cobra.Command {
 	var a asking

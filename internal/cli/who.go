@@ -28,8 +28,8 @@ whatever stages of it are recorded. Addresses are those of the peer; what client
 const whoExample = `  annals who alice@example.com
   annals who sa:ci/deployer --since 7d
   annals who system:anonymous -o wide
-  # bindings that nobody seems to need
-  annals who jane@example.com -o json | jq '.grants[] | select(.unused)'`
+  # for jq: '.grants[] | select(.unused)' are bindings that nobody seems to need
+  annals who jane@example.com -o json`
 
 // ranged are the flags of a range of time.
 type ranged struct{ since, until string }
