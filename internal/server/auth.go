@@ -22,7 +22,12 @@ type guard struct {
 	demo     bool // everybody may ask
 	sessions signins
 	guesses  guesses
+
+	refusing sync.Once
+	refusals http.Handler // answers those who are not let in, and records it
 }
+
+type refusalKey struct{} // why a request is not let in
 
 // keys are the directory's keys and tokens. Whoever needs none can work where they are damaged.
 func (c *core) keys() (*access.Store, error) {
@@ -51,17 +56,19 @@ func (c *core) overHTTP(loopback bool, pages http.Handler) http.Handler {
 	signing := c.signing()
 	return secure(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
+		case !isAPI(path):
+			if !loopback && (path == "/metrics" || path == "/healthz") {
+				c.onlyAuditors(pages).ServeHTTP(w, r)
+				return
+			}
+			pages.ServeHTTP(w, r)
 		case r.URL.RawPath != "" || strings.Contains(path, "//") || strings.Contains(path, "/../") || strings.Contains(path, "/./"):
 			// Two readings of one path are one too many where rights hang on it.
 			fail(w, r, &Error{NotFound, fmt.Sprintf("there is nothing at %.200q", r.URL.EscapedPath())})
 		case path == sessionPath:
 			signing.ServeHTTP(w, r)
-		case isAPI(path):
-			asked.ServeHTTP(w, r)
-		case !loopback && (path == "/metrics" || path == "/healthz"):
-			c.onlyAuditors(pages).ServeHTTP(w, r)
 		default:
-			pages.ServeHTTP(w, r)
+			asked.ServeHTTP(w, r)
 		}
 	}))
 }
@@ -150,7 +157,13 @@ func (c *core) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 		fail(w, r, &Error{Failed, err.Error()})
 		return
 	}
-	c.recorded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fail(w, r, refused) })).ServeHTTP(w, r)
+	c.guard.refusing.Do(func() {
+		c.guard.refusals = c.recorded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			why, _ := r.Context().Value(refusalKey{}).(*Error)
+			fail(w, r, why)
+		}))
+	})
+	c.guard.refusals.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), refusalKey{}, refused)))
 }
 
 // lookAgain is how often it is looked whether whoever is being answered still may be.

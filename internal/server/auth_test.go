@@ -396,6 +396,38 @@ func TestRevokedWhileAnswering(t *testing.T) {
 	}
 }
 
+// Beyond loopback, metrics and health are an auditor's.
+func TestMetricsElsewhere(t *testing.T) {
+	s := newSite(t)
+	elsewhere := s.core.overHTTP(false, s.core.pages())
+	for _, path := range []string{"/metrics", "/healthz"} {
+		for role, want := range map[string]int{"": 401, "ingest": 403, "reader": 403, "auditor": 200, "admin": 200} {
+			r := request("GET", path, "")
+			r.Host = "audit.example.com"
+			if role != "" {
+				r.Header.Set("Authorization", "Bearer "+s.tokens[role])
+			}
+			w := httptest.NewRecorder()
+			elsewhere.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s as %q: %d, want %d", path, role, w.Code, want)
+			}
+		}
+		if w := s.do(request("GET", path, "")); w.Code != 200 {
+			t.Errorf("%s on loopback: %d", path, w.Code)
+		}
+	}
+	if w := s.do(request("GET", "/actors/system%3Aserviceaccount%3Aa%2Fb", "")); w.Code != 200 {
+		t.Errorf("a page with a name in its address: %d", w.Code)
+	}
+	r := request("GET", "/", "")
+	r.Host = "audit.example.com"
+	w := httptest.NewRecorder()
+	if elsewhere.ServeHTTP(w, r); w.Code != 200 {
+		t.Errorf("the page elsewhere: %d", w.Code)
+	}
+}
+
 func TestHugeHeaders(t *testing.T) {
 	at, _ := start(t, Config{Dir: newDir(t), HTTP: "127.0.0.1:0"})
 	r, err := http.NewRequestWithContext(t.Context(), "GET", at.URL+"api/v1/me", nil)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -327,6 +328,41 @@ func TestAccount(t *testing.T) {
 			if a.given != c.given || string(a.told) != c.told {
 				t.Errorf("bodies %v, told %q", a.given, a.told)
 			}
+		})
+	}
+}
+
+// BenchmarkRecord is what the record costs a small search: an fsync, which those who ask at once share.
+func BenchmarkRecord(b *testing.B) {
+	dir := filepath.Join(b.TempDir(), "data")
+	if _, err := ledger.Init(dir, ""); err != nil {
+		b.Fatal(err)
+	}
+	c, err := openCore(dir, quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.close()
+	for name, h := range map[string]http.Handler{"recorded": c.handler(), "not recorded": c.asOwner(c.questions())} {
+		ask := func() {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("POST", api+"events", strings.NewReader(`{"query":"verb:get","limit":10}`)))
+			if w.Code != http.StatusOK {
+				b.Errorf("%d %s", w.Code, w.Body)
+			}
+		}
+		b.Run(name+"/one", func(b *testing.B) {
+			for b.Loop() {
+				ask()
+			}
+		})
+		b.Run(name+"/sixteen", func(b *testing.B) {
+			b.SetParallelism(8)
+			b.RunParallel(func(p *testing.PB) {
+				for p.Next() {
+					ask()
+				}
+			})
 		})
 	}
 }
