@@ -21,7 +21,7 @@ included, and lets the user act again as whom it acted. What it cannot see, it s
 
 const rbacExample = `  annals rbac sa:ci/deployer --since 30d > deployer.yaml
   # of one cluster, for kubectl apply -f
-  annals rbac jane@example.com --cluster demo > jane.yaml
+  annals rbac jane@example.com --cluster prod > jane.yaml
   # what was refused as well
   annals rbac bob@contractor.example --denied`
 
