@@ -28,7 +28,7 @@ func upTo(limit, normal int) (int, error) {
 
 // facetsThere refuses fields that events cannot be counted by.
 func facetsThere(names ...string) error {
-	known := query.Facets()
+	known := append(query.Facets(), "code-class")
 	for _, name := range names {
 		if !slices.Contains(known, name) {
 			return &Error{Usage, "what events can be counted by: " + unknown("field", name, known)}

@@ -361,7 +361,7 @@ func (c *core) importFiles(ctx context.Context, q ImportQuestion, body io.Reader
 	for _, f := range sum.Failed {
 		end.Failed = append(end.Failed, FileFailure{f.Path, f.Err.Error()})
 	}
-	end.Summary.Failed = nil
+	end.Summary.Failed = []source.FileError{} // what failed is told beside it, in words
 	return end, err
 }
 

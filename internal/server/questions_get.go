@@ -60,12 +60,12 @@ func unknown(what, name string, known []string) string {
 	slices.Sort(known)
 	s := fmt.Sprintf("there is no %s %.100q", what, name)
 	if meant := nearest(name, known); meant != "" {
-		s += fmt.Sprintf("; did you mean %s?", meant)
+		s += fmt.Sprintf(" (did you mean %s?)", meant)
 	}
 	if len(known) == 0 {
-		return s + " There are none."
+		return s + "; there are none"
 	}
-	return s + " There are: " + strings.Join(known, ", ")
+	return s + "; there are: " + strings.Join(known, ", ")
 }
 
 // parametersOf are the names of the parameters that a question has.
@@ -109,7 +109,7 @@ func fromParameters(values url.Values, q reflect.Value) error {
 		base, key, isKey := strings.Cut(name, ".")
 		f, ok := fields[base]
 		if !ok || isKey != (f.Type.Kind() == reflect.Map) {
-			return &Error{Usage, unknown("parameter", name, slices.Collect(parametersOf(q.Type()))) + "; they go with a GET"}
+			return &Error{Usage, unknown("parameter", name, slices.Collect(parametersOf(q.Type())))}
 		}
 		into := q.FieldByIndex(f.Index)
 		switch {

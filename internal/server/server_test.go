@@ -80,15 +80,21 @@ func fill(t *testing.T, c *core) {
 	for n := range 10 {
 		add(t, c, "prod", eventText(n, "create"))
 	}
+	spoilt(t, c, "prod")
+	if err := c.ledger.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spoilt adds an event that was cut and one that cannot be read.
+func spoilt(t *testing.T, c *core, cluster string) {
+	t.Helper()
 	cut := format.Event{Bytes: []byte(eventText(100, "create")[:300]), Marks: format.Salvaged, Note: "cut at byte 300"}
 	if err := cut.View.ParseCut(cut.Bytes); err != nil {
 		t.Fatal(err)
 	}
 	bad := format.Event{Bytes: []byte("\x1bnot an event"), Dialect: format.Unreadable, Marks: format.Quarantined, Note: "no JSON", View: audit.View{}}
-	if _, err := c.ledger.Append(t.Context(), ledger.Batch{Cluster: "prod", Origin: "import/x", Events: []format.Event{cut, bad}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.ledger.Seal(t.Context()); err != nil {
+	if _, err := c.ledger.Append(t.Context(), ledger.Batch{Cluster: cluster, Origin: "import/x", Events: []format.Event{cut, bad}}); err != nil {
 		t.Fatal(err)
 	}
 }
