@@ -130,6 +130,9 @@ func (r *Reader) Top(ctx context.Context, of Range, field string, n int) ([]Valu
 		cov, err := a.failed(ctx, err)
 		return nil, cov, err
 	}
+	if counts[0].full {
+		a.cov.incomplete("there are more values of %s than the %d that are held at once: narrow the search", field, maxValues)
+	}
 	top := counts[0].sorted(false)
 	return first(top, n), a.cov, nil
 }
@@ -165,18 +168,25 @@ func (r *Reader) Facets(ctx context.Context, of Range, fields []string, limit in
 
 // counts are how many events have each value of a field.
 type counts struct {
-	mu   sync.Mutex
-	of   map[string]int
-	full bool // there are more values than are held
+	mu    sync.Mutex
+	of    map[string]int
+	full  bool // there are more values than are held
+	bytes int
 }
 
-// maxValues bounds the values that are held of one field. Of those beyond none is counted, of the others all.
-const maxValues = 256 << 10
+// What is held of one field is so many values, and so many bytes of them. Of those beyond none is counted, of the others all.
+const (
+	maxValues     = 128 << 10
+	maxValueBytes = 8 << 20
+)
 
 func (c *counts) add(v string, n int) {
-	if _, ok := c.of[v]; !ok && len(c.of) >= maxValues {
-		c.full = true
-		return
+	if _, ok := c.of[v]; !ok {
+		if len(c.of) >= maxValues || c.bytes+len(v) > maxValueBytes {
+			c.full = true
+			return
+		}
+		c.bytes += len(v)
 	}
 	c.of[v] += n
 }
@@ -329,6 +339,9 @@ func (r *Reader) Histogram(ctx context.Context, of Range, step time.Duration) ([
 			defer mu.Unlock()
 			for b, n := range mine {
 				counts[b] += n
+			}
+			if len(counts) > maxValues {
+				return fmt.Errorf("steps of %s make more than the %d buckets that are held at once: narrow the range, or take a longer step", step, maxValues)
 			}
 			return nil
 		})

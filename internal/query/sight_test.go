@@ -73,7 +73,7 @@ func TestBodies(t *testing.T) {
 
 // asks is how many times each kind of question is asked of each pair: ANNALS_ASKS, or a few.
 func asks(tb testing.TB) int {
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("ANNALS_ASKS"), "4"))
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("ANNALS_ASKS"), "2"))
 	if err != nil {
 		tb.Fatalf("ANNALS_ASKS is not a number: %v", err)
 	}
