@@ -102,7 +102,7 @@ function List({ questions, error, retry, trouble }: ListProps) {
   )
 }
 
-const firstOf = (about: string) => /^.*?[.:](?=\s|$)/s.exec(about)?.[0].replace(/:$/, '.') ?? about
+const firstOf = (about: string) => /^.*?\.(?=\s|$)/s.exec(about)?.[0] ?? about
 
 function grouped(questions: NamedQuestion[], text: string): [string, NamedQuestion[]][] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean)

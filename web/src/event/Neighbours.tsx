@@ -10,7 +10,7 @@ import { eventPath, useTo } from './paths'
 
 type By = 'actor' | 'object' | 'time'
 
-const words: Record<By, string> = { actor: 'By the same actor', object: 'On the same object', time: 'At the same time' }
+const words: Record<By, string> = { actor: 'Same actor', object: 'Same object', time: 'Same time' }
 
 interface Props {
   event: Event

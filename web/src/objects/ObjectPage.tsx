@@ -220,8 +220,8 @@ function Versions({ versions, before, after, set, to }: VersionsProps) {
                   <Time at={v.time} />
                 </Link>
               </td>
-              <td className={s.breaks}>{v.event.user ? <Link href={to(actorPath(v.event.user))}>{inert(v.event.user)}</Link> : <span className="soft">unknown</span>}</td>
-              <td className={s.breaks}>
+              <td className={s.who}>{v.event.user ? <Link href={to(actorPath(v.event.user))}>{inert(v.event.user)}</Link> : <span className="soft">unknown</span>}</td>
+              <td className={s.what}>
                 {inert(v.summary)}
                 {v.missed && <span className="warn"> · a version before this one was missed</span>}
               </td>

@@ -1,3 +1,4 @@
+import { Switch } from '@mantine/core'
 import { type FormEvent, useMemo, useState } from 'react'
 import { Link, useLocation } from 'wouter'
 import { useAsk, useMe } from '../api/hooks'
@@ -6,11 +7,12 @@ import { Button, CoverageLine, DataTable, Empty, ErrorBox, Incomplete, Page, Pan
 import { inert } from '../event/inert'
 import { type ObjectAt, objectOf, objectPath, useTo } from '../event/paths'
 import { term } from '../state/query'
+import { isBoolean, usePref } from '../state/prefs'
 import { useRange } from '../state/range'
 import { Complete } from './Complete'
 import s from './objects.module.css'
 
-const changes = 'verb:(create OR update OR patch OR delete) code<400 name:* -resource:(leases OR events OR endpointslices OR tokenreviews OR subjectaccessreviews)'
+const changes = 'verb:(create OR update OR patch OR delete) code<400 name:* -subresource:* -resource:(leases OR events OR endpointslices OR tokenreviews OR subjectaccessreviews)'
 
 /** Which object: by name, or one that changed lately. */
 export function ObjectPicker() {
@@ -75,7 +77,9 @@ interface Changed {
 function Recent() {
   const range = useRange()
   const to = useTo()
-  const answer = useAsk<Event, Coverage>('events', { query: changes, ...range.of, limit: 500, detail: 'summary' }, { keep: true })
+  const [people, setPeople] = usePref('changedByPeople', false, isBoolean)
+  const query = people ? `${changes} -user:system:*` : changes
+  const answer = useAsk<Event, Coverage>('events', { query, ...range.of, limit: 500, detail: 'summary' }, { keep: true })
   const rows = useMemo(() => {
     const by = new Map<string, Changed>()
     for (const e of answer.data?.items ?? []) {
@@ -90,13 +94,22 @@ function Recent() {
   }, [answer.data])
   const cover = answer.data?.end
   return (
-    <Panel title="Changed last" flush tools={<span className="soft">{range.label}</span>}>
+    <Panel
+      title="Changed last"
+      flush
+      tools={
+        <span className={s.tools}>
+          <Switch size="xs" label="By people only" checked={people} onChange={(e) => setPeople(e.currentTarget.checked)} />
+          <span className="soft">{range.label}</span>
+        </span>
+      }
+    >
       <div className={s.inset}>
         <ErrorBox error={answer.error} retry={() => answer.refetch()} />
         <Incomplete of={cover} />
       </div>
       {answer.isPending && <Skeleton height="14rem" />}
-      {cover && rows.length === 0 && <Empty title="No object changed in this range" search={changes} complete={cover.complete} />}
+      {cover && rows.length === 0 && <Empty title="No object changed in this range" search={query} complete={cover.complete} />}
       {rows.length > 0 && (
         <DataTable
           caption="Objects that changed last"
@@ -106,7 +119,7 @@ function Recent() {
             { key: 'object', head: 'Object', header: true, by: (r) => r.at.name, cell: (r) => <Link href={to.here(objectPath(r.at))}>{inert(`${r.at.resource}/${r.at.name}`)}</Link> },
             { key: 'ns', head: 'Namespace', by: (r) => r.at.namespace ?? '', cell: (r) => inert(r.at.namespace ?? '') || <span className="soft">cluster-wide</span> },
             { key: 'time', head: 'Last change', by: (r) => r.last.time, cell: (r) => <Time at={r.last.time} as="minute" /> },
-            { key: 'what', head: 'What happened', cell: (r) => <Sentence event={r.last} /> },
+            { key: 'what', head: 'What happened', cell: (r) => <span className={s.cell}><Sentence event={r.last} /></span> },
             { key: 'times', head: 'Changes', align: 'right', by: (r) => r.times, cell: (r) => r.times },
           ]}
         />

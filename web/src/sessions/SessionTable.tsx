@@ -3,9 +3,8 @@ import type { Session } from '../api/types.gen'
 import { DataTable, Time } from '../components'
 import { cut, inert } from '../event/inert'
 import { actorPath, eventPath, objectPath, useTo } from '../event/paths'
-import { quoted } from '../state/query'
 import { duration } from '../state/time'
-import { commandOf, State } from './State'
+import { afterSession, commandOf, State } from './State'
 import s from './sessions.module.css'
 
 /** Sessions, the newest first. */
@@ -14,10 +13,6 @@ export function SessionTable({ sessions }: { sessions: Session[] }) {
   const targetOf = (x: Session) => {
     const [resource = '', name = ''] = x.target.split('/')
     return name ? objectPath({ cluster: x.cluster, resource, namespace: x.namespace, name }) : undefined
-  }
-  const after = (x: Session) => {
-    const begin = Date.parse(x.end && !x.end.startsWith('0001') ? x.end : x.start)
-    return to.search(`(user:${quoted(x.user)} OR as:${quoted(x.user)})`, { since: x.start, until: new Date(begin + 3600_000).toISOString(), clusters: [x.cluster] })
   }
   return (
     <DataTable
@@ -94,7 +89,7 @@ export function SessionTable({ sessions }: { sessions: Session[] }) {
         {
           key: 'after',
           head: 'Next',
-          cell: (x) => (x.user ? <Link className={s.whole} href={after(x)} aria-label={`What ${inert(x.user)} did in and after this session`}>What they did</Link> : null),
+          cell: (x) => (x.user ? <Link className={s.whole} href={afterSession(x, to)} aria-label={`What ${inert(x.user)} did in and after this session`}>What they did</Link> : null),
         },
       ]}
     />

@@ -1,4 +1,5 @@
 import { SegmentedControl, Switch } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
 import { type FormEvent, useState } from 'react'
 import { useSearchParams } from 'wouter'
 import { useAsk } from '../api/hooks'
@@ -7,6 +8,7 @@ import { Button, Commands, CoverageLine, Empty, ErrorBox, Incomplete, Page, Pane
 import { useRange } from '../state/range'
 import { count } from '../state/time'
 import { Lanes } from './Lanes'
+import { SessionList } from './SessionList'
 import { SessionTable } from './SessionTable'
 import s from './sessions.module.css'
 
@@ -19,6 +21,7 @@ export default function SessionsPage() {
   const view = params.get('view') === 'lanes' ? 'lanes' : 'table'
   const [text, setText] = useState(query)
   const [limit, setLimit] = useState(200)
+  const narrow = useMediaQuery('(max-width: 48em)')
   const set = (name: string, value: string | undefined) =>
     setParams((p) => {
       value ? p.set(name, value) : p.delete(name)
@@ -72,7 +75,7 @@ export default function SessionsPage() {
             <p className="soft">A session shows where the audit policy records pods/exec and its kin at all; its command stands in the request’s address, so the level Metadata is enough.</p>
           </Empty>
         )}
-        {sessions.length > 0 && (view === 'table' ? <SessionTable sessions={sessions} /> : <Lanes sessions={sessions} range={range} />)}
+        {sessions.length > 0 && (view === 'table' ? narrow ? <SessionList sessions={sessions} /> : <SessionTable sessions={sessions} /> : <Lanes sessions={sessions} range={range} />)}
         <div className={s.inset}>
           {end?.coverage?.limitReached && (
             <Button small onClick={() => setLimit(limit * 5)}>

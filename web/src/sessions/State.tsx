@@ -1,5 +1,7 @@
 import type { Session } from '../api/types.gen'
 import { Icon, type IconName } from '../components'
+import type { useTo } from '../event/paths'
+import { quoted } from '../state/query'
 import s from './sessions.module.css'
 
 const states: Record<string, { icon: IconName; tone: string; about: string }> = {
@@ -27,4 +29,10 @@ export function commandOf(x: Session): string {
   if (x.ports?.length) return `ports ${x.ports.join(', ')}`
   if (x.image) return `image ${x.image}`
   return ''
+}
+
+/** What whoever had the session did in it, and in the hour behind it. */
+export function afterSession(x: Session, to: ReturnType<typeof useTo>): string {
+  const end = Date.parse(x.end && !x.end.startsWith('0001') ? x.end : x.start)
+  return to.search(`(user:${quoted(x.user)} OR as:${quoted(x.user)})`, { since: x.start, until: new Date(end + 3600_000).toISOString(), clusters: [x.cluster] })
 }
