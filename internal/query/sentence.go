@@ -33,15 +33,13 @@ func (r *Row) Sentence() string {
 		return fmt.Sprintf("%s was turned away from %s (401)", who, short(r.path()))
 	case r.Code == 401:
 		return fmt.Sprintf("%s was turned away on trying to %s (401)", who, act.base)
-	case r.Code == 403 && r.Decision == "allow":
-		return fmt.Sprintf("%s tried to %s, but admission refused it (403)", who, act.base)
-	case r.Code == 403:
+	case r.Code == 403 && r.Decision != "allow":
 		return fmt.Sprintf("%s was not allowed to %s (403)", who, act.base)
 	case r.Code >= 400:
 		return fmt.Sprintf("%s tried to %s, but %s (%d)", who, act.base, r.failure(), r.Code)
 	case r.Stage == "RequestReceived" && !strings.HasPrefix(act.base, "ask "):
 		return who + " asked to " + act.base
-	case r.Verb == "watch" && r.Stage == "ResponseStarted":
+	case act.begins && r.Stage == "ResponseStarted":
 		return who + " began to " + act.base
 	case act.lasts && r.Stage == "ResponseComplete" && r.Latency != ledger.NullInt && r.Latency > 0:
 		return fmt.Sprintf("%s %s for %s", who, act.past, lasted(r.Latency))
@@ -95,6 +93,13 @@ func (r *Row) failure() string {
 	switch r.Code {
 	case 400:
 		return "the request was malformed"
+	case 403: // and the authorizer had allowed it
+		switch {
+		case slices.Contains([]string{"proxy", "exec", "attach", "portforward", "log"}, r.Subresource):
+			return "what lies behind the API server refused it"
+		case slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, r.Verb):
+			return "admission refused it"
+		}
 	case 404:
 		return "it was not there"
 	case 405:
@@ -130,13 +135,23 @@ func (r *Row) failure() string {
 type act struct {
 	base, past string
 	lasts      bool // how long it took is how long it went on
+	begins     bool // at its first stage it has only begun
 }
 
 func doing(base, past, what string) act { return act{base: base + " " + what, past: past + " " + what} }
 
+func lasting(base, past, what string) act {
+	return act{base + " " + what, past + " " + what, true, true}
+}
+
 func (r *Row) act() act {
 	if r.Resource == "" {
 		return r.nonResource()
+	}
+	if r.APIGroup == ownGroup {
+		if a, ok := r.ownAct(); ok {
+			return a
+		}
 	}
 	if a, ok := r.subresource(); ok {
 		return a
@@ -160,9 +175,7 @@ func (r *Row) act() act {
 	case "list":
 		return doing("list", "listed", r.all())
 	case "watch":
-		a := doing("watch", "watched", r.all())
-		a.lasts = true
-		return a
+		return lasting("watch", "watched", r.all())
 	case "deletecollection":
 		return doing("delete", "deleted", r.all())
 	}
@@ -211,15 +224,13 @@ func (r *Row) subresource() (act, bool) {
 	case r.Resource + "/":
 		return act{}, false
 	case "pods/exec":
-		a := r.exec()
-		a.lasts = true
-		return a, true
+		return r.exec(), true
 	case "pods/attach":
-		return act{"attach to " + what, "attached to " + what, true}, true
+		return act{base: "attach to " + what, past: "attached to " + what, lasts: true}, true
 	case "pods/portforward":
-		return act{"forward ports of " + what, "forwarded ports of " + what, true}, true
+		return lasting("forward", "forwarded", "ports of "+what), true
 	case "pods/log":
-		return doing("read", "read", "the log of "+what), true
+		return lasting("read", "read", "the log of "+what), true
 	case "pods/eviction":
 		return doing("evict", "evicted", what), true
 	case "pods/binding":
@@ -230,7 +241,7 @@ func (r *Row) subresource() (act, bool) {
 		}
 	case "serviceaccounts/token":
 		if r.Verb == "create" {
-			return doing("issue", "issued", "a token for service account "+short(r.Name)+" of "+short(r.Namespace)), true
+			return doing("get", "got", "a token for service account "+short(r.Name)+" of "+short(r.Namespace)), true
 		}
 	case "certificatesigningrequests/approval":
 		if !reads {
@@ -241,11 +252,11 @@ func (r *Row) subresource() (act, bool) {
 			return doing("finish", "finished", "the deletion of "+what), true
 		}
 	case "nodes/proxy":
-		return act{"reach through the API server to the kubelet of " + what, "reached through the API server to the kubelet of " + what, false}, true
+		return lasting("reach", "reached", "through the API server to the kubelet of "+what), true
 	}
 	switch r.Subresource {
 	case "proxy":
-		return act{"reach through the API server to " + what, "reached through the API server to " + what, false}, true
+		return lasting("reach", "reached", "through the API server to "+what), true
 	case "scale":
 		if !reads {
 			return doing("scale", "scaled", what), true
@@ -268,11 +279,11 @@ func (r *Row) exec() act {
 	}
 	switch {
 	case len(command) == 0:
-		return doing("run", "ran", "a command in "+where)
+		return lasting("run", "ran", "a command in "+where)
 	case slices.Contains(shells, path.Base(command[0])) && !slices.ContainsFunc(command[1:], func(a string) bool { return !strings.HasPrefix(a, "-") || strings.Contains(a, "c") }):
-		return doing("open", "opened", "a shell in "+where)
+		return act{base: "open a shell in " + where, past: "opened a shell in " + where, lasts: true}
 	}
-	return doing("run", "ran", fmt.Sprintf("“%s” in %s", short(strings.Join(command, " ")), where))
+	return lasting("run", "ran", fmt.Sprintf("“%s” in %s", short(strings.Join(command, " ")), where))
 }
 
 // kind is the resource, with its group where the name does not tell.
