@@ -80,7 +80,7 @@ func TestExport(t *testing.T) {
 		}},
 	} {
 		t.Run(q.who+" "+q.params, func(t *testing.T) {
-			resp, text := asks(t, srv, q.who, "GET", "/api/v1/export?"+q.params, "")
+			resp, text := call(t, srv, q.who, "GET", "/api/v1/export?"+q.params, "")
 			if resp.StatusCode != 200 {
 				t.Fatal(resp.StatusCode, text)
 			}
@@ -116,7 +116,7 @@ func TestExport(t *testing.T) {
 			}
 			q.check(t, files[q.file])
 
-			bare, text := asks(t, srv, q.who, "GET", "/api/v1/export?archive=none&"+q.params, "")
+			bare, text := call(t, srv, q.who, "GET", "/api/v1/export?archive=none&"+q.params, "")
 			if text != string(files[q.file]) {
 				t.Errorf("the bare file differs from the one in the archive")
 			}

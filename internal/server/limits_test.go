@@ -25,19 +25,19 @@ func TestTimeIsLimited(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		resp, text := asks(t, srv, "scoped", "GET", bomb, "")
+		resp, text := call(t, srv, "scoped", "GET", bomb, "")
 		if resp.StatusCode != 400 || !strings.Contains(text, `"kind":"limit"`) || !strings.Contains(text, "export") {
 			t.Errorf("the bomb: %d %s", resp.StatusCode, text)
 		}
 	}()
 	eventually(t, "the bomb is not asked", func() bool { return c.limits.answering() == 1 })
 	for range 5 {
-		if resp, text := asks(t, srv, "reader", "GET", "/api/v1/events?query=verb:create&limit=5", ""); resp.StatusCode != 200 || !strings.Contains(text, `"returned":5`) {
+		if resp, text := call(t, srv, "reader", "GET", "/api/v1/events?query=verb:create&limit=5", ""); resp.StatusCode != 200 || !strings.Contains(text, `"returned":5`) {
 			t.Errorf("a search beside the bomb: %d %s", resp.StatusCode, text)
 		}
 	}
 	<-ended
-	if resp, text := asks(t, srv, "scoped", "GET", "/api/v1/sql?statement=SELECT+1", ""); resp.StatusCode != 200 {
+	if resp, text := call(t, srv, "scoped", "GET", "/api/v1/sql?statement=SELECT+1", ""); resp.StatusCode != 200 {
 		t.Errorf("a statement after the bomb: %d %s", resp.StatusCode, text)
 	}
 }
@@ -48,7 +48,7 @@ func TestMemoryIsLimited(t *testing.T) {
 	team(t, c)
 	srv := serve(t, c)
 	greedy := url.QueryEscape("SELECT list(a.range * b.range) FROM range(30000) a, range(30000) b")
-	resp, text := asks(t, srv, "reader", "GET", "/api/v1/sql?statement="+greedy, "")
+	resp, text := call(t, srv, "reader", "GET", "/api/v1/sql?statement="+greedy, "")
 	if resp.StatusCode != 400 || !strings.Contains(text, `"kind":"limit"`) || !strings.Contains(text, "MiB") {
 		t.Errorf("%d %.500s", resp.StatusCode, text)
 	}
@@ -87,7 +87,7 @@ func TestGoneMeansCancelled(t *testing.T) {
 		<-ended
 		eventually(t, method+": the statement goes on though nobody waits for it", func() bool { return c.limits.answering() == 0 })
 		// The next one gets its turn.
-		if resp, text := asks(t, srv, "reader", "GET", "/api/v1/sql?statement=SELECT+1", ""); resp.StatusCode != 200 {
+		if resp, text := call(t, srv, "reader", "GET", "/api/v1/sql?statement=SELECT+1", ""); resp.StatusCode != 200 {
 			t.Errorf("%s: the next statement: %d %s", method, resp.StatusCode, text)
 		}
 	}
@@ -118,17 +118,17 @@ func TestQuestionsAtOnce(t *testing.T) {
 		})
 	}
 	eventually(t, "the tails have not begun", func() bool { return c.limits.answering() == callerQuestions })
-	resp, text := asks(t, srv, "reader", "GET", "/api/v1/me", "")
+	resp, text := call(t, srv, "reader", "GET", "/api/v1/me", "")
 	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || !strings.Contains(text, `"kind":"busy"`) {
 		t.Errorf("one more: %d %v %s", resp.StatusCode, resp.Header, text)
 	}
-	if resp, text := asks(t, srv, "auditor", "GET", "/api/v1/me", ""); resp.StatusCode != 200 {
+	if resp, text := call(t, srv, "auditor", "GET", "/api/v1/me", ""); resp.StatusCode != 200 {
 		t.Errorf("somebody else: %d %s", resp.StatusCode, text)
 	}
 	cancel()
 	tails.Wait()
 	eventually(t, "the tails go on", func() bool { return c.limits.answering() == 0 })
-	if resp, text := asks(t, srv, "reader", "GET", "/api/v1/me", ""); resp.StatusCode != 200 {
+	if resp, text := call(t, srv, "reader", "GET", "/api/v1/me", ""); resp.StatusCode != 200 {
 		t.Errorf("afterwards: %d %s", resp.StatusCode, text)
 	}
 }

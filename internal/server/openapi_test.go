@@ -368,7 +368,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 				if r.changes {
 					path, body = api+r.name, q
 				}
-				resp, text := asks(t, srv, "admin", strings.ToUpper(method), path, body, "Accept", accept)
+				resp, text := call(t, srv, "admin", strings.ToUpper(method), path, body, "Accept", accept)
 				if resp.StatusCode != 200 {
 					t.Errorf("%s %s: %d %s", r.name, q, resp.StatusCode, text)
 					continue

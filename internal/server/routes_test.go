@@ -56,8 +56,8 @@ func serve(t *testing.T, c *core) *httptest.Server {
 	return srv
 }
 
-// asks sends a question and returns the status and the whole answer.
-func asks(t *testing.T, srv *httptest.Server, who, method, path, body string, headers ...string) (*http.Response, string) {
+// call sends a question and returns the status and the whole answer.
+func call(t *testing.T, srv *httptest.Server, who, method, path, body string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -134,8 +134,8 @@ func TestGetAndPost(t *testing.T) {
 		{"me", "", `{}`},
 		{"ledger", "", `{}`},
 	} {
-		got, a := asks(t, srv, "admin", "GET", "/api/v1/"+q.name+"?"+q.get, "")
-		posted, b := asks(t, srv, "admin", "POST", "/api/v1/"+q.name, q.post)
+		got, a := call(t, srv, "admin", "GET", "/api/v1/"+q.name+"?"+q.get, "")
+		posted, b := call(t, srv, "admin", "POST", "/api/v1/"+q.name, q.post)
 		if got.StatusCode != 200 || posted.StatusCode != 200 {
 			t.Errorf("%s: GET %d %s, POST %d %s", q.name, got.StatusCode, a, posted.StatusCode, b)
 			continue
@@ -209,7 +209,7 @@ func TestStatuses(t *testing.T) {
 		{"reader", "GET", "/api/v1/neighbours?cluster=prod&position=1&by=name", "", 400, Usage, "actor, object or time"},
 	} {
 		for _, accept := range []string{"", "application/json"} {
-			resp, text := asks(t, srv, q.who, q.method, q.path, q.body, "Accept", accept)
+			resp, text := call(t, srv, q.who, q.method, q.path, q.body, "Accept", accept)
 			var line struct{ Error Error }
 			if err := json.Unmarshal([]byte(text), &line); err != nil {
 				t.Errorf("%s %s as %s: %q: %v", q.method, q.path, q.who, text, err)
@@ -229,7 +229,7 @@ func TestOnePiece(t *testing.T) {
 	c := newCore(t)
 	team(t, c)
 	srv := serve(t, c)
-	resp, text := asks(t, srv, "reader", "GET", "/api/v1/events?limit=3", "", "Accept", "application/json")
+	resp, text := call(t, srv, "reader", "GET", "/api/v1/events?limit=3", "", "Accept", "application/json")
 	var whole struct {
 		Items []query.Event
 		End   query.Coverage
@@ -237,10 +237,18 @@ func TestOnePiece(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &whole); err != nil || len(whole.Items) != 3 || whole.End.Returned != 3 || resp.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%v: %s", err, text)
 	}
-	if _, text := asks(t, srv, "reader", "GET", "/api/v1/events?query=nosuchword", "", "Accept", "application/json"); !strings.HasPrefix(text, `{"items":[],"end":{`) {
+	for accept, piece := range map[string]bool{
+		"": false, "*/*": false, "text/html,application/xml;q=0.9,*/*;q=0.8": false, "application/x-ndjson, application/json": false,
+		"application/json;q=0.9,text/plain": true, "application/json, text/plain, */*": true,
+	} {
+		if _, text := call(t, srv, "reader", "GET", "/api/v1/fields", "", "Accept", accept); strings.HasPrefix(text, `{"items":[`) != piece {
+			t.Errorf("with Accept %q: %.80s", accept, text)
+		}
+	}
+	if _, text := call(t, srv, "reader", "GET", "/api/v1/events?query=nosuchword", "", "Accept", "application/json"); !strings.HasPrefix(text, `{"items":[],"end":{`) {
 		t.Errorf("an empty answer: %s", text)
 	}
-	resp, text = asks(t, srv, "reader", "GET", "/api/v1/sql?statement="+url.QueryEscape("SELECT * FROM range(20000)"), "", "Accept", "application/json")
+	resp, text = call(t, srv, "reader", "GET", "/api/v1/sql?statement="+url.QueryEscape("SELECT * FROM range(20000)"), "", "Accept", "application/json")
 	if resp.StatusCode != 400 || !strings.Contains(text, "10000 items") {
 		t.Errorf("too large an answer: %d %.200s", resp.StatusCode, text)
 	}
@@ -257,7 +265,7 @@ func TestPagesOfEvents(t *testing.T) {
 	}
 	ask := func(params string) (a answer) {
 		t.Helper()
-		_, text := asks(t, srv, "reader", "GET", "/api/v1/events?"+params, "", "Accept", "application/json")
+		_, text := call(t, srv, "reader", "GET", "/api/v1/events?"+params, "", "Accept", "application/json")
 		if err := json.Unmarshal([]byte(text), &a); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}

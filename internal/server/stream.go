@@ -15,7 +15,7 @@ import (
 
 // Every answer is lines of JSON, each an object with one member: "item" as often as there is something to tell, then "end", or
 // "error" if it failed. An answer without a last line was cut off. Where nothing came before the error, it is the answer's HTTP
-// status, too. A "beat" says that the server is there while it has nothing to tell. Whoever accepts application/json alone gets
+// status, too. A "beat" says that the server is there while it has nothing to tell. Whoever asks for application/json, and not for lines, gets
 // one object instead, of a limited size: {"items":[…],"end":…}, or {"error":…}.
 
 // Error is why a question failed, in a form that survives the way to the command line.
@@ -108,7 +108,7 @@ type output interface {
 
 func newOutput(w http.ResponseWriter, r *http.Request) output {
 	w.Header().Set("Vary", "Accept")
-	if strings.TrimSpace(r.Header.Get("Accept")) == "application/json" {
+	if accept := strings.Join(r.Header.Values("Accept"), ","); strings.Contains(accept, "application/json") && !strings.Contains(accept, "application/x-ndjson") {
 		return &piece{w: w}
 	}
 	return newLines(w, r)
