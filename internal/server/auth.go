@@ -23,6 +23,8 @@ type guard struct {
 	sessions signins
 	guesses  guesses
 
+	strangers strangers
+
 	refusing sync.Once
 	refusals http.Handler // answers those who are not let in, and records it
 }
@@ -44,7 +46,7 @@ func (c *core) asOwner(next http.Handler) http.Handler {
 	by := c.askerFor(access.Caller{Name: "owner", Role: access.Admin, Bodies: true})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, uid := peerOf(r.Context())
-		r = markFollow(r)
+		r = markLong(r)
 		next.ServeHTTP(w, r.WithContext(withAsker(withUser(r.Context(), by.Caller, name, uid), by)))
 	})
 }
@@ -84,7 +86,7 @@ func (c *core) letIn(next http.Handler) http.Handler {
 		ctx, end := c.whileInForce(r.Context(), again)
 		defer end()
 		by := c.askerFor(who)
-		r = markFollow(r.WithContext(withAsker(withUser(ctx, who, who.Name, -1), by)))
+		r = markLong(r.WithContext(withAsker(withUser(ctx, who, who.Name, -1), by)))
 		next.ServeHTTP(w, r)
 	})
 }
@@ -97,7 +99,7 @@ var errNobody = errors.New("sign in first: send a token, or open a session with 
 func (c *core) identify(r *http.Request) (access.Caller, again, error) {
 	text, err := access.Bearer(r)
 	if err != nil {
-		return access.Caller{}, nil, err
+		return access.Caller{}, nil, c.guess(r, err)
 	}
 	if text == "" {
 		if id := sessionID(r); id != "" {
@@ -121,21 +123,30 @@ func (c *core) identify(r *http.Request) (access.Caller, again, error) {
 // again says whether whoever was let in still may be; nil: for ever.
 type again func() error
 
-// fromToken counts wrong tokens by where they come from.
+// fromToken is whoever has this token.
 func (c *core) fromToken(r *http.Request, text string) (access.Caller, access.Hash, error) {
 	keys, err := c.keys()
 	if err != nil {
 		return access.Caller{}, access.Hash{}, err
 	}
-	from := originOf(r)
-	if wait := c.guard.guesses.blocked(from, time.Now()); wait > 0 {
+	if wait := c.guard.guesses.blocked(originOf(r), time.Now()); wait > 0 {
 		return access.Caller{}, access.Hash{}, &tooManyError{wait}
 	}
 	who, hash, err := keys.Caller(text)
 	if err != nil && !errors.Is(err, access.ErrWrongRole) { // a cluster's token is no guess
-		c.guard.guesses.wrong(from, time.Now())
+		err = c.guess(r, err)
 	}
 	return who, hash, err
+}
+
+// guess counts what was wrong by where it came from.
+func (c *core) guess(r *http.Request, err error) error {
+	from, now := originOf(r), time.Now()
+	if wait := c.guard.guesses.blocked(from, now); wait > 0 {
+		return &tooManyError{wait}
+	}
+	c.guard.guesses.wrong(from, now)
+	return err
 }
 
 // turnAway answers a request that is from nobody known. Wrong tokens are on record; but not requests without any, which is how
@@ -155,6 +166,10 @@ func (c *core) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	case !errors.Is(err, access.ErrBadToken) && !errors.Is(err, access.ErrExpired):
 		fail(w, r, &Error{Failed, err.Error()})
+		return
+	}
+	if !c.guard.strangers.allow(time.Now()) { // from many addresses at once
+		fail(w, r, refused)
 		return
 	}
 	c.guard.refusing.Do(func() {

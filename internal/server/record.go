@@ -65,7 +65,7 @@ func (c *core) recorded(next http.Handler) http.Handler {
 	h, err := capture.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tellOf(next, w, r) }), capture.Config{
 		Policy: p, Sink: &ownSink{c}, RequestInfo: actOf, Log: c.log, MaxBody: maxQuestion,
 		LongRunning: func(r *http.Request, info *capture.RequestInfo) bool {
-			return info.Verb == "watch" || info.Resource == "imports" || info.Resource == "exports"
+			return longOf(r.Context()) != nil || info.Resource == "imports"
 		},
 	})
 	if err != nil {
@@ -111,7 +111,7 @@ func actOf(r *http.Request) (*capture.RequestInfo, error) {
 		act.verb = "get"
 		act.resource, act.subresource, _ = strings.Cut(name, "/")
 	}
-	if follows(r.Context()) != "" {
+	if long := longOf(r.Context()); long != nil && long.watches {
 		act.verb = "watch"
 	}
 	return &capture.RequestInfo{APIVersion: "v1", Attributes: policy.Attributes{
@@ -133,28 +133,42 @@ func withUser(ctx context.Context, by access.Caller, name string, uid int) conte
 // maxNoted is how many bytes of a question an annotation holds.
 const maxNoted = 16 << 10
 
-type followKey struct{}
-
-// follows is the question that a request goes on asking until it ends, "" if it does not: it is not recorded as a body.
-func follows(ctx context.Context) string {
-	s, _ := ctx.Value(followKey{}).(string)
-	return s
+// longQuestion is one whose answer may go on for long. It is on record when the answer begins, and so not as a body.
+type longQuestion struct {
+	text    string
+	watches bool // for what is yet to come
 }
 
-// markFollow looks whether a search is to go on: then it must be on record before it ends.
-func markFollow(r *http.Request) *http.Request {
-	if r.Method != http.MethodPost || r.URL.Path != api+"events" && r.URL.Path != api+"tail" {
+type longKey struct{}
+
+func longOf(ctx context.Context) *longQuestion {
+	q, _ := ctx.Value(longKey{}).(*longQuestion)
+	return q
+}
+
+// markLong looks whether the answer may go on for long.
+func markLong(r *http.Request) *http.Request {
+	name := strings.TrimPrefix(r.URL.Path, api)
+	long := &longQuestion{watches: name != "export"}
+	switch {
+	case name != "events" && name != "tail" && name != "export":
 		return r
+	case r.Method == http.MethodPost:
+		var body []byte
+		body, r.Body = peekBody(r)
+		long.text = strings.ToValidUTF8(string(body[:min(len(body), maxNoted)]), "\uFFFD")
+		var q struct {
+			Follow bool `json:"follow"`
+		}
+		if name == "events" && (json.Unmarshal(body, &q) != nil || !q.Follow) {
+			return r
+		}
+	case name == "events":
+		if follow, err := strconv.ParseBool(r.URL.Query().Get("follow")); err != nil || !follow {
+			return r
+		}
 	}
-	body, rest := peekBody(r)
-	r.Body = rest
-	var q struct {
-		Follow bool `json:"follow"`
-	}
-	if r.URL.Path == api+"tail" || json.Unmarshal(body, &q) == nil && q.Follow {
-		return r.WithContext(context.WithValue(r.Context(), followKey{}, "."+string(body[:min(len(body), maxNoted)])))
-	}
-	return r
+	return r.WithContext(context.WithValue(r.Context(), longKey{}, long))
 }
 
 // peekBody reads a question, and gives back a body that still has it.
@@ -171,8 +185,8 @@ func peekBody(r *http.Request) (question []byte, body io.ReadCloser) {
 func tellOf(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	by := askerOf(ctx)
-	if q := strings.TrimPrefix(follows(ctx), "."); q != "" {
-		capture.Annotate(ctx, noteQuestion, strings.ToValidUTF8(q, "\uFFFD"))
+	if long := longOf(ctx); long != nil && long.text != "" {
+		capture.Annotate(ctx, noteQuestion, long.text)
 	}
 	if r.Method == http.MethodPost && r.URL.Path != api+"import" && r.URL.Path != sessionPath {
 		_, r.Body = peekBody(r) // a question is on record even if it is refused before anybody reads it

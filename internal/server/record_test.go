@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -76,6 +77,8 @@ func TestEachActIsOnRecord(t *testing.T) {
 		{"reader", "GET", "sessions", "", "get", "sessions", "", 200, nil, ""},
 		{"reader", "GET", "ask", "", "get", "questions", "", 200, nil, ""},
 		{"reader", "POST", "proof", `{"id":"3","cluster":"prod"}`, "get", "proofs", "", 200, map[string]string{noteBodies: "true"}, ""},
+		{"reader", "POST", "export", `{"query":"name:s3","format":"jsonl"}`, "create", "exports", "", 200,
+			map[string]string{noteBodies: "true", noteQuestion: `{"query":"name:s3","format":"jsonl"}`}, ""},
 		{"auditor", "POST", "ledger/verify", `{"cluster":"prod"}`, "get", "ledger", "verify", 200, nil, `{"cluster":"prod"}`},
 		{"auditor", "POST", "ledger/checkpoint", `{"cluster":"prod"}`, "get", "ledger", "checkpoint", 200, nil, ""},
 		{"reader", "POST", "ledger/verify", `{}`, "get", "ledger", "verify", 403, map[string]string{decisionKey: "forbid"}, `{}`},
@@ -158,7 +161,7 @@ func TestFailedSignInsAreOnRecord(t *testing.T) {
 	s := newSite(t)
 	for _, r := range []*http.Request{
 		request("POST", api+"session", `{"token":"annals_wrong"}`), request("POST", api+"events", `{}`, "Authorization", "Bearer annals_wrong"),
-		request("POST", api+"events", `{}`, "Authorization", "Bearer "+s.tokens["ingest"]),
+		request("POST", api+"events", `{}`, "Authorization", "Bearer "+s.tokens["ingest"]), request("GET", api+"me2", "", "Authorization", "Basic YTpi"),
 	} {
 		before := len(recordedEvents(t, s.core))
 		s.do(r)
@@ -170,9 +173,21 @@ func TestFailedSignInsAreOnRecord(t *testing.T) {
 			t.Errorf("%s: %+v", r.URL, e)
 		}
 	}
+	// Nor does the number of addresses count.
+	var all strangers
+	now, put := time.Now(), 0
+	for range 3 * strangersAtOnce {
+		if all.allow(now) {
+			put++
+		}
+	}
+	if put != strangersAtOnce || !all.allow(now.Add(2*strangersEvery)) {
+		t.Errorf("%d of strangers at once are on record", put)
+	}
 	// Those that come too fast are not: nobody fills the ledger by guessing.
 	for range 3 * guessesAtOnce {
 		s.do(request("POST", api+"session", `{"token":"annals_wrong"}`))
+		s.do(request("GET", api+"events", "", "Authorization", "Basic YTpi"))
 	}
 	if n := len(recordedEvents(t, s.core)); n > guessesAtOnce+10 {
 		t.Errorf("%d guesses are on record", n)

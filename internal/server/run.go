@@ -71,6 +71,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		if !loopback {
 			at.URL = "https://" + at.HTTP + "/"
 		}
+		if cfg.Demo && !loopback {
+			l.Close()
+			return fmt.Errorf("http: a demo, in which nobody signs in, is for loopback alone, not for %s", cfg.HTTP)
+		}
 		parts = append(parts, c.httpPart("http", l, c.overHTTP(loopback, c.pages())))
 		if !cfg.Demo {
 			c.tellHowToSignIn(keys)

@@ -159,6 +159,7 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		{"no directory", Config{Dir: filepath.Join(t.TempDir(), "gone")}, "annals init"},
 		{"no ledger", Config{Dir: t.TempDir()}, "annals init"},
+		{"demo for all", Config{Dir: newDir(t), HTTP: "0.0.0.0:0", Demo: true}, "for loopback alone"},
 		{"page without port", Config{Dir: newDir(t), HTTP: "127.0.0.1"}, "127.0.0.1:7090"},
 		{"page's port taken", Config{Dir: newDir(t), HTTP: at.HTTP}, "--http"},
 		{"webhook's port taken", Config{Dir: newDir(t), Listen: at.HTTP}, "--listen"},

@@ -250,8 +250,9 @@ const (
 	maxGuessers   = 10_000
 )
 
-func (g *guesser) settle(now time.Time) {
-	g.wrong = max(0, g.wrong-now.Sub(g.last).Seconds()/guessEvery.Seconds())
+// settle forgives one for each so long a time.
+func (g *guesser) settle(now time.Time, every time.Duration) {
+	g.wrong = max(0, g.wrong-now.Sub(g.last).Seconds()/every.Seconds())
 	g.last = now
 }
 
@@ -263,7 +264,7 @@ func (g *guesses) blocked(from string, now time.Time) time.Duration {
 	if by == nil {
 		return 0
 	}
-	if by.settle(now); by.wrong <= guessesAtOnce-1 {
+	if by.settle(now, guessEvery); by.wrong <= guessesAtOnce-1 {
 		return 0
 	}
 	return time.Duration((by.wrong - (guessesAtOnce - 1)) * float64(guessEvery))
@@ -281,14 +282,14 @@ func (g *guesses) wrong(from string, now time.Time) {
 		}
 		g.by[from] = &guesser{last: now}
 	}
-	g.by[from].settle(now)
+	g.by[from].settle(now, guessEvery)
 	g.by[from].wrong++
 }
 
 // forget makes room: those who have been forgiven go, and if all are guessing, any.
 func (g *guesses) forget(now time.Time) {
 	for from, by := range g.by {
-		if by.settle(now); by.wrong == 0 {
+		if by.settle(now, guessEvery); by.wrong == 0 {
 			delete(g.by, from)
 		}
 	}
@@ -298,6 +299,26 @@ func (g *guesses) forget(now time.Time) {
 		}
 		delete(g.by, from)
 	}
+}
+
+// strangers bounds how many refusals are put on record, wherever they come from: nobody without a token decides how fast the
+// ledger grows.
+type strangers struct {
+	mu  sync.Mutex
+	all guesser
+}
+
+const strangersAtOnce, strangersEvery = 200, time.Second
+
+func (s *strangers) allow(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all.settle(now, strangersEvery)
+	if s.all.wrong > strangersAtOnce-1 {
+		return false
+	}
+	s.all.wrong++
+	return true
 }
 
 // tooManyError says that an address sent too many wrong tokens.
