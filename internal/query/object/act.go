@@ -38,7 +38,11 @@ type act struct {
 
 // read makes an act of an event. What of it cannot be read is as if it had not been recorded.
 func read(r *query.Row, withoutBodies bool) *act {
-	a := &act{event: r.Event(query.Whole), withoutBodies: withoutBodies}
+	return actOf(r.Event(query.Whole), withoutBodies)
+}
+
+func actOf(e query.Event, withoutBodies bool) *act {
+	a := &act{event: e, withoutBodies: withoutBodies}
 	if json.Unmarshal(a.event.Event, &a.said) != nil {
 		// A member of another type than the API server writes: what could be read counts.
 		a.said.Received = time.Time{}

@@ -11,10 +11,15 @@ import (
 // delete: the API server answers with a Status if the object is gone, with the object if something still holds it. Of some
 // resources it answers with the object in both cases.
 func (l *life) delete(a *act) {
-	if l.gone && a.uid() == "" {
-		l.begin() // it was made again, unseen
+	if l.gone && l.pending && a.whole(l.ref.Name) == nil {
+		l.end(a, "its deletion was asked for once more, and is taken for done", false)
+		return
 	}
 	missed := l.gone
+	if l.gone {
+		l.begin() // it was made again, unseen
+		l.gone = false
+	}
 	if doc := a.whole(l.ref.Name); doc != nil {
 		missed = missed || l.missed(a, doc)
 		if digText(doc, "metadata", "deletionTimestamp") != "" && !ending(doc) {
@@ -59,7 +64,7 @@ func (l *life) held() (held, known bool) {
 // end is that the object is gone.
 func (l *life) end(a *act, why string, missed bool) {
 	l.add(a, Gone, why, missed, "deleted", nil, nil)
-	l.gone, l.pending, l.raw, l.tree, l.rv, l.gen = true, false, nil, nil, "", 0
+	l.gone, l.pending, l.raw, l.tree, l.rv, l.gen = true, why != "", nil, nil, "", 0
 }
 
 // deleteCollection: the answer lists what was deleted; without it, it is known which labels and fields were asked for.
@@ -152,7 +157,7 @@ func (l *life) read(a *act) {
 		l.uid = uid
 	}
 	known, number := l.tree != nil, l.number
-	l.observe(a, doc, known && l.rv != a.version(), false)
+	l.observe(a, doc, known && l.rv != "" && l.rv != a.version(), false)
 	if l.number > number {
 		v := l.versions[len(l.versions)-1]
 		v.Summary = fmt.Sprintf("seen by a %s: %s", a.event.Verb, v.Summary)

@@ -33,7 +33,7 @@ func (l *life) derive(a *act, missed, fresh bool) {
 	overlap := !status && !fresh && a.version() == "" && !a.said.Received.IsZero() && a.said.Received.Before(l.last)
 	n := l.number + 1
 	whole := d.whole && !overlap
-	t := &turn{by: n, observed: whole}
+	t := &turn{by: n, observed: whole, sent: true}
 	tree := l.tree
 	if l.raw != nil || d.whole {
 		d.doc = a.canonical(d.doc)
@@ -43,11 +43,11 @@ func (l *life) derive(a *act, missed, fresh bool) {
 	var why []string
 	switch {
 	case first && whole && fresh:
-		tree = grow(view, n, false, false)
+		tree = grow(view, n, false, false).opened()
 	case first && whole:
-		tree = grow(view, 0, false, l.made)
+		tree = grow(view, 0, false, l.made > 0).opened()
 	case first:
-		tree = grow(view, n, true, false)
+		tree = t.to(&node{shape: object, stale: true}, view, "")
 		tree = a.confirm(tree, tree, n)
 		why = append(why, "the version before was not seen: this is what was sent")
 	default:
@@ -114,7 +114,10 @@ func (l *life) derive(a *act, missed, fresh bool) {
 		l.unchanged++
 	default:
 		summary := t.summary()
-		if len(t.changes) == 0 {
+		switch {
+		case a.event.Subresource == "eviction":
+			summary, l.pending = "eviction asked for", true
+		case len(t.changes) == 0:
 			summary = describeVerb(a) + ": nothing that is known changed"
 		}
 		l.add(a, known, join(why), missed, summary, t, tree)
@@ -139,10 +142,7 @@ func (l *life) named(n *node, by int) *node {
 	same := true
 	for k, v := range map[string]string{"name": l.ref.Name, "namespace": l.ref.Namespace} {
 		if x := m.members[k]; v != "" && (x == nil || x.stale) {
-			if !l.made {
-				by = 0
-			}
-			m.members[k] = &node{value: v, by: by}
+			m.members[k] = &node{value: v, by: l.made}
 			same = false
 		}
 	}
@@ -150,7 +150,8 @@ func (l *life) named(n *node, by int) *node {
 		return n
 	}
 	c := *n
-	c.members = maps.Clone(n.members)
+	c.members = map[string]*node{}
+	maps.Copy(c.members, n.members)
 	c.members["metadata"] = &m
 	return &c
 }
@@ -175,7 +176,6 @@ func (l *life) outcome(a *act) outcome {
 		if l.raw == nil {
 			return outcome{}
 		}
-		l.pending = true
 		return outcome{patched: patched{doc: l.raw, why: "evicted: the server asked for its deletion", doubts: [][]string{
 			{"metadata", "deletionTimestamp"}, {"metadata", "deletionGracePeriodSeconds"}, {"status"},
 		}}}
@@ -324,10 +324,6 @@ func (l *life) scaled(a *act) outcome {
 		return outcome{}
 	}
 	doc := set(l.raw, path, n)
-	if l.tree != nil {
-		// A scale says how many, for certain.
-		l.tree = l.tree.with(path, func(x *node) *node { c := *x; c.stale = false; return &c })
-	}
 	if a.typed(nil) == nil && dig(l.raw, path...) == nil {
 		return outcome{patched: patched{doc: l.raw, doubts: [][]string{{"spec"}}, why: "which field the number of replicas is, only the resource's definition says"}}
 	}

@@ -20,10 +20,11 @@ const (
 // told is an object's life, followed.
 type told struct {
 	*life
-	ref   Ref
-	found bool
-	notes []string
-	cover *query.Coverage
+	ref    Ref
+	found  bool
+	hidden bool // whoever asks may not see bodies
+	notes  []string
+	cover  *query.Coverage
 }
 
 // follow reads all acts on the object and follows its life.
@@ -36,7 +37,7 @@ func follow(ctx context.Context, r *query.Reader, q Question, clusters []string)
 	if err != nil {
 		return nil, err
 	}
-	t := &told{life: &life{ref: f.ref, q: q}, ref: f.ref, found: f.found, notes: f.notes, cover: f.cover}
+	t := &told{life: &life{ref: f.ref, q: q}, ref: f.ref, found: f.found, notes: f.notes, cover: f.cover, hidden: f.cover.WithoutBodies}
 	if !f.found {
 		return t, nil
 	}
@@ -96,7 +97,7 @@ func (t *told) read(ctx context.Context, r *query.Reader, q Question) error {
 			order.add(others[0])
 			others = others[1:]
 		}
-		order.add(read(row, false))
+		order.add(read(row, t.hidden))
 		return nil
 	})
 	if err != nil {
@@ -119,6 +120,9 @@ func (t *told) others(ctx context.Context, r *query.Reader, q Question, since ti
 	if q.Reads {
 		texts = append(texts, fmt.Sprintf("%s stage:ResponseComplete verb:list response.items.metadata.name:%s", q.scope(), quote(q.Name)))
 	}
+	if t.hidden { // nobody can be told by what they may not see
+		texts = nil
+	}
 	for _, text := range texts {
 		of, err := q.ranged(text)
 		if err != nil {
@@ -128,7 +132,7 @@ func (t *told) others(ctx context.Context, r *query.Reader, q Question, since ti
 			of.Since = since
 		}
 		_, err = r.Search(ctx, query.Search{Range: of, Limit: maxLists, Wide: true, Bytes: true}, func(row *query.Row) error {
-			acts = append(acts, read(row, false))
+			acts = append(acts, read(row, t.hidden))
 			return nil
 		})
 		if err != nil {

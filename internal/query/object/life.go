@@ -22,7 +22,7 @@ type life struct {
 
 	seen    bool // something of it was seen
 	gone    bool // and it is deleted
-	made    bool // its creation was seen: nothing of it is older
+	made    int  // the version that is its creation; 0: that was not seen
 	pending bool // its deletion was asked for, or may have been
 	redact  bool // what is known of it was redacted in parts
 	other   bool // it is another object of the same name, and how the one before ended was not seen
@@ -166,7 +166,7 @@ func (l *life) write(a *act) {
 		missed = l.seen && !l.gone && !l.pending
 		uid := a.uid()
 		l.begin()
-		l.uid, l.made, l.gone = uid, true, false
+		l.uid, l.made, l.gone = uid, l.number+1, false
 	}
 	if doc := a.whole(l.ref.Name); doc != nil && (e.Subresource == "" || !slices.Contains(otherAnswers, digText(doc, "kind"))) {
 		missed = missed || !fresh && l.missed(a, doc)
@@ -197,7 +197,7 @@ func (l *life) observe(a *act, doc map[string]any, missed, fresh bool) {
 	switch {
 	case fresh:
 		tree = grow(view, n, false, false)
-	case first && l.made: // it was seen that it was made, not what it was
+	case first && l.made > 0: // it was seen that it was made, not what it was
 		tree = grow(view, n, false, true)
 	case first:
 		tree = grow(view, 0, false, false)

@@ -58,7 +58,7 @@ func directives(v any) bool {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, x := range v {
-			if k == "$patch" || k == "$retainKeys" || strings.HasPrefix(k, "$setElementOrder/") || strings.HasPrefix(k, "$deleteFromPrimitiveList/") || directives(x) {
+			if directive(k) || directives(x) {
 				return true
 			}
 		}
@@ -125,8 +125,35 @@ func byStrategicPatch(doc, patch map[string]any, o runtime.Object) (map[string]a
 			return nil, err
 		}
 		// The library changes both.
-		return strategicpatch.StrategicMergeMapPatchUsingLookupPatchMeta(runtime.DeepCopyJSON(doc), runtime.DeepCopyJSON(patch), s)
+		d, err := strategicpatch.StrategicMergeMapPatchUsingLookupPatchMeta(runtime.DeepCopyJSON(doc), runtime.DeepCopyJSON(patch), s)
+		if err != nil {
+			return nil, err
+		}
+		clean := map[string]any{}
+		maps.Copy(clean, withoutDirectives(map[string]any(d)).(map[string]any))
+		return clean, nil
 	})
+}
+
+// withoutDirectives is a value without the directives that the library leaves in what a patch adds. The API server takes them for
+// members that the type does not have.
+func withoutDirectives(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		maps.DeleteFunc(v, func(k string, _ any) bool { return directive(k) })
+		for k, x := range v {
+			v[k] = withoutDirectives(x)
+		}
+	case []any:
+		for i, x := range v {
+			v[i] = withoutDirectives(x)
+		}
+	}
+	return v
+}
+
+func directive(k string) bool {
+	return k == "$patch" || k == "$retainKeys" || strings.HasPrefix(k, "$setElementOrder/") || strings.HasPrefix(k, "$deleteFromPrimitiveList/")
 }
 
 func decodeObject(b []byte) (map[string]any, error) {
@@ -284,6 +311,13 @@ var identity = map[string][]string{"": {"apiVersion", "kind"}, "metadata": {"nam
 // confirm is n with what the act itself says beyond doubt; was is n before the act's own doubts.
 func (a *act) confirm(n, was *node, by int) *node {
 	c := confirmer{by}
+	if a.event.Subresource == "scale" { // however it was sent, it says how many
+		path := []string{"spec", "replicas"}
+		if at := was.at(path); at != nil {
+			n = n.with(path, func(*node) *node { return c.clear(at) })
+		}
+		return n
+	}
 	if body, ok := a.request.(map[string]any); ok {
 		return c.object(n, was, body)
 	}
@@ -293,12 +327,7 @@ func (a *act) confirm(n, was *node, by int) *node {
 		if kind := digText(op, "op"); !byName || kind != "add" && kind != "replace" {
 			continue
 		}
-		at := was
-		for _, k := range path {
-			if at != nil {
-				at = at.members[k]
-			}
-		}
+		at := was.at(path)
 		if at == nil || jsonOf(at.plain()) != jsonOf(dig(op, "value")) { // a later one undid it
 			continue
 		}
@@ -406,6 +435,16 @@ func (c confirmer) all(n *node) *node {
 		}
 	}
 	return &m
+}
+
+// at is what stands at a path, nil if nothing does.
+func (n *node) at(path []string) *node {
+	for _, k := range path {
+		if n != nil {
+			n = n.members[k]
+		}
+	}
+	return n
 }
 
 // with is n with what stands at a path changed by f.

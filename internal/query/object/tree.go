@@ -27,6 +27,7 @@ type node struct {
 	lines []int // of a text of several lines: who set each; by is then who put the text there
 	stale bool  // may have been changed since by what nobody saw; of an object or list: may have more, or fewer
 	guess bool  // the value is known, who set it is not quite
+	open  bool  // of an object that was sent: the server may have set members more, which were not seen
 }
 
 // grow makes nodes of a value. Members that are null are as good as absent.
@@ -50,6 +51,18 @@ func grow(v any, by int, stale, guess bool) *node {
 		if k := len(textLines(v)); k > 1 {
 			n.lines = slices.Repeat([]int{by}, k)
 		}
+	}
+	return n
+}
+
+// opened is n, which was sent and not answered.
+func (n *node) opened() *node {
+	n.open = n.shape == object
+	for _, x := range n.members {
+		x.opened()
+	}
+	for _, x := range n.items {
+		x.opened()
 	}
 	return n
 }

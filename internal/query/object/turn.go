@@ -12,6 +12,7 @@ import (
 type turn struct {
 	by       int
 	observed bool // the new value is the whole truth; else what was stale stays so
+	sent     bool // it is what was sent, not what was answered
 	changes  []Change
 	dropped  int // changes beyond maxChanges
 }
@@ -29,7 +30,7 @@ func (t *turn) change(path string, before, after *node) {
 	}
 	c := Change{Path: path}
 	if before != nil {
-		if before.stale && !t.observed {
+		if before.stale && (!t.observed || before.value == nil && before.shape == scalar) {
 			c.BeforeUnknown = true
 		} else {
 			c.Before = t.short(before, &c)
@@ -52,18 +53,16 @@ func (t *turn) short(n *node, c *Change) string {
 
 // added is a node that was not there. under is what it is added to.
 func (t *turn) added(v any, path string, under *node) *node {
-	n := grow(v, t.by, !t.observed && under.stale, t.observed && under.stale)
-	if !t.observed && under.stale {
-		c := Change{Path: path, BeforeUnknown: true}
-		if len(t.changes) < maxChanges {
-			c.After = t.short(n, &c)
-			t.changes = append(t.changes, c)
-		} else {
-			t.dropped++
-		}
+	unseen := under.stale || under.open && !t.sent // it may have been there
+	n := grow(v, t.by, !t.observed && under.stale, t.observed && unseen)
+	if t.sent {
+		n.opened()
+	}
+	if !unseen {
+		t.change(path, nil, n)
 		return n
 	}
-	t.change(path, nil, n)
+	t.change(path, &node{stale: true}, n)
 	return n
 }
 
@@ -107,7 +106,10 @@ func (t *turn) to(old *node, v any, path string) *node {
 	if t.observed && c.stale { // it is what it was, but may have been another, and set back
 		c.stale, c.guess = false, true
 	}
-	if c.stale == old.stale && sameNodes(&c, old) {
+	if !t.sent {
+		c.open = false
+	}
+	if c.stale == old.stale && c.open == old.open && sameNodes(&c, old) {
 		return old
 	}
 	return &c
@@ -120,6 +122,9 @@ func sameNodes(a, b *node) bool {
 // replaced is a node whose value is another.
 func (t *turn) replaced(old *node, v any, path string) *node {
 	n := grow(v, t.by, false, t.observed && old.stale)
+	if t.sent {
+		n.opened()
+	}
 	t.change(path, old, n)
 	if was, now := textLines(old.value), textLines(v); old.shape == scalar && len(was) > 1 && len(now) > 1 {
 		n.by, n.lines = old.by, authors(was, now, old.lines, t.by)
