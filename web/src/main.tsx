@@ -15,6 +15,8 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 30_000,
+      // The server may be on this very machine: only asking tells whether it can be reached.
+      networkMode: 'always',
       refetchOnWindowFocus: false,
       // What was asked wrongly, or may not be asked, is not asked again.
       retry: (n, e) => n < 1 && e instanceof AskError && e.kind === 'cut',

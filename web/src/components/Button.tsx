@@ -28,7 +28,7 @@ interface IconProps extends Omit<Props, 'children'> {
 
 export function IconButton({ icon, label, hint, kind = 'quiet', small, className, ...rest }: IconProps) {
   return (
-    <Tooltip label={hint ?? label}>
+    <Tooltip label={hint ?? label} disabled={rest['aria-expanded'] === true}>
       <button
         type="button"
         aria-label={label}

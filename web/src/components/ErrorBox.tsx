@@ -13,7 +13,11 @@ const remedies: Record<string, string> = {
   cut: 'Ask again. If it is cut again, narrow the range and look into the server’s log.',
   forbidden: 'Your token does not allow this. Ask whoever runs the server for one that does.',
   limit: 'Narrow the range or the search, and ask again.',
-  timeout: 'Narrow the range or the search, and ask again.',
+  busy: 'Too many questions run at once. Wait a moment and ask again.',
+  unavailable: 'The server is stopping or starting. Ask again in a moment.',
+  notfound: 'It is not there, or not for you. Look at its name, its cluster and the time range.',
+  signin: 'Sign in again.',
+  unverifiable: 'There is nothing to hold it against. A checkpoint that was kept elsewhere would be.',
 }
 
 interface Props {

@@ -2,7 +2,7 @@ import { FocusTrap } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { lazy, Suspense, useEffect, useRef } from 'react'
 import { Link } from 'wouter'
-import { CopyButton, IconButton, Skeleton } from '../components'
+import { Boundary, CopyButton, IconButton, Skeleton } from '../components'
 import type { Opened } from './address'
 import css from './search.module.css'
 
@@ -51,9 +51,11 @@ export function EventDrawer({ of, takeFocus, link, onClose, onMove }: Props) {
           </div>
         </header>
         <div className={css.drawerBody}>
+          <Boundary what="The event">
           <Suspense fallback={<Skeleton height="14rem" />}>
             <EventView key={`${of.cluster}/${of.position}`} cluster={of.cluster} position={of.position} />
           </Suspense>
+          </Boundary>
         </div>
       </aside>
     </FocusTrap>

@@ -1,7 +1,7 @@
 import { lazy, Suspense, useEffect, useMemo, useState } from 'react'
 import { useAsk } from '../api/hooks'
 import type { Hits } from '../api/types'
-import { type Column, CoverageLine, DataTable, ErrorBox, Icon, IconButton, Skeleton, Time } from '../components'
+import { Boundary, type Column, CoverageLine, DataTable, ErrorBox, Icon, IconButton, Skeleton, Time } from '../components'
 import { useKeys } from '../state/keys'
 import { isBoolean, usePref, useZone } from '../state/prefs'
 import { addTerm } from '../state/query'
@@ -114,9 +114,11 @@ export function Histogram({ asked, range, enabled, onQuery, onHits }: Props) {
               onKeyDown={press}
               data-stale={ask.isPlaceholderData || undefined}
             >
+              <Boundary what="The chart">
               <Suspense fallback={<Skeleton height={`${height}px`} />}>
                 <Chart hits={hits} height={height} span={ask.isPlaceholderData || !range.since ? undefined : [Date.parse(range.since), range.until ? Date.parse(range.until) : range.now]} at={at} onAt={setAt} onRange={zoom} />
               </Suspense>
+              </Boundary>
               <p className={css.atbar}>{at >= 0 ? text(at) : hits.total > 0 ? 'Drag to zoom, click a bar to narrow to it.' : 'No events in this range.'}</p>
             </div>
           )}

@@ -1,4 +1,4 @@
-import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { Component, lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
 import { AskError } from '../api/client'
 import { useFields } from '../api/hooks'
 import { Button, Icon, IconButton } from '../components'
@@ -17,6 +17,19 @@ interface Props {
   error?: Error
   onRun: (query: string) => void
   onCancel: () => void
+}
+
+/** Where the editor cannot be loaded, the plain line stays. */
+class Fallback extends Component<{ to: ReactNode; children: ReactNode }, { failed: boolean }> {
+  state = { failed: false }
+
+  static getDerivedStateFromError() {
+    return { failed: true }
+  }
+
+  render() {
+    return this.state.failed ? this.props.to : this.props.children
+  }
 }
 
 interface Mistake {
@@ -83,6 +96,7 @@ export function QueryLine({ query, range, busy, error, onRun, onCancel }: Props)
           <Icon name="search" size={16} />
           <div className={css.editor}>
             {touched ? (
+              <Fallback to={plain}>
               <Suspense fallback={plain}>
                 <Editor
                   value={text}
@@ -98,6 +112,7 @@ export function QueryLine({ query, range, busy, error, onRun, onCancel }: Props)
                   onCancel={onCancel}
                 />
               </Suspense>
+              </Fallback>
             ) : (
               plain
             )}

@@ -1,6 +1,5 @@
-import { Menu } from '@mantine/core'
 import { useState } from 'react'
-import { Icon, IconButton } from '../components'
+import { Button, Flyout, FlyoutItem, IconButton } from '../components'
 import { usePast, useSaved } from './address'
 import css from './search.module.css'
 
@@ -15,43 +14,49 @@ export function Saved({ query, onRun }: { query: string; onRun: (q: string) => v
     setName('')
   }
   return (
-    <Menu width={380} closeOnItemClick>
-      <Menu.Target>
-        <IconButton icon="star" small label="Saved searches and history" />
-      </Menu.Target>
-      <Menu.Dropdown className={css.saved}>
-        {query !== '' && !there && (
-          <form
-            className={css.save}
-            onSubmit={(e) => {
-              e.preventDefault()
-              save()
-            }}
-          >
-            <input value={name} onChange={(e) => setName(e.target.value)} placeholder="Name of this search" aria-label="Name of this search" onKeyDown={(e) => e.stopPropagation()} />
-            <button type="submit">Save</button>
-          </form>
-        )}
-        <Menu.Label>Saved</Menu.Label>
-        {saved.length === 0 && <p className={css.none}>None yet. What you save stays in this browser.</p>}
-        {saved.map((s) => (
-          <div key={s.name} className={css.savedRow}>
-            <Menu.Item onClick={() => onRun(s.query)}>
-              <strong>{s.name}</strong>
-              {s.name !== s.query && <code>{s.query}</code>}
-            </Menu.Item>
-            <IconButton icon="close" small label={`Forget ${s.name}`} onClick={() => setSaved(saved.filter((o) => o !== s))} />
-          </div>
-        ))}
-        <Menu.Divider />
-        <Menu.Label>Ran last</Menu.Label>
-        {past.length === 0 && <p className={css.none}>Nothing yet.</p>}
-        {past.map((q) => (
-          <Menu.Item key={q} leftSection={<Icon name="clock" size={13} />} onClick={() => onRun(q)}>
-            <code>{q}</code>
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+    <Flyout label="Saved searches and history" width={380} target={(opened, toggle) => <IconButton icon="star" small label="Saved searches and history" aria-expanded={opened} onClick={toggle} />}>
+      {(close) => {
+        const run = (q: string) => {
+          close()
+          onRun(q)
+        }
+        return (
+          <>
+            {query !== '' && !there && (
+              <form
+                className={css.save}
+                onSubmit={(e) => {
+                  e.preventDefault()
+                  save()
+                }}
+              >
+                <input type="text" value={name} onChange={(e) => setName(e.target.value)} placeholder="Name of this search" aria-label="Name of this search" />
+                <Button kind="primary" type="submit">
+                  Save
+                </Button>
+              </form>
+            )}
+            <h3>Saved</h3>
+            {saved.length === 0 && <p className={css.none}>None yet. What you save stays in this browser.</p>}
+            {saved.map((s) => (
+              <div key={s.name} className={css.savedRow}>
+                <FlyoutItem onClick={() => run(s.query)}>
+                  <strong>{s.name}</strong> {s.name !== s.query && <code>{s.query}</code>}
+                </FlyoutItem>
+                <IconButton icon="close" small label={`Forget ${s.name}`} onClick={() => setSaved(saved.filter((o) => o !== s))} />
+              </div>
+            ))}
+            <hr />
+            <h3>Ran last</h3>
+            {past.length === 0 && <p className={css.none}>Nothing yet.</p>}
+            {past.map((q) => (
+              <FlyoutItem key={q} icon="clock" onClick={() => run(q)}>
+                <code>{q}</code>
+              </FlyoutItem>
+            ))}
+          </>
+        )
+      }}
+    </Flyout>
   )
 }

@@ -1,9 +1,8 @@
-import { Menu } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useAsk, useMe } from '../api/hooks'
 import type { Hits } from '../api/types'
-import { Button, Commands, copyText, CoverageLine, Empty, ErrorBox, Icon, IconButton, Incomplete, SideDialog } from '../components'
+import { Button, Commands, copyText, CoverageLine, Empty, ErrorBox, Flyout, FlyoutCheck, Icon, IconButton, Incomplete, SideDialog } from '../components'
 import { useKeys } from '../state/keys'
 import { isBoolean, usePref } from '../state/prefs'
 import { shareURL, useRange } from '../state/range'
@@ -61,7 +60,7 @@ export function SearchPage() {
 
   // The edge that is followed stays in sight.
   useEffect(() => {
-    if (follow && edge === 'bottom' && !frozen && tail.events.length > 0) window.scrollTo({ top: document.documentElement.scrollHeight })
+    return follow && edge === 'bottom' && !frozen && tail.events.length > 0 ? scrollTo('bottom') : undefined
   }, [follow, edge, frozen, tail.events])
 
   const { setQuery, setOpen } = address
@@ -100,7 +99,7 @@ export function SearchPage() {
     setPaused(false)
     setReading(false)
     tail.release()
-    window.scrollTo({ top: edge === 'top' ? 0 : document.documentElement.scrollHeight })
+    scrollTo(edge)
   }
   const press = (key: string) => window.dispatchEvent(new KeyboardEvent('keydown', { key }))
   useKeys([
@@ -153,23 +152,14 @@ export function SearchPage() {
                   <IconButton small icon="table" label="Table" hint="Table (v)" aria-pressed={!!address.columns} onClick={() => address.setColumns(address.columns ?? usual)} />
                 </span>
                 {address.columns && <ColumnsMenu cols={address.columns} onChange={address.setColumns} />}
-                <Menu closeOnItemClick={false}>
-                  <Menu.Target>
-                    <IconButton small icon="more" label="How rows are shown" />
-                  </Menu.Target>
-                  <Menu.Dropdown>
-                    <Menu.CheckboxItem checked={fold} onChange={setFold}>
-                      The stages of a request as one row
-                    </Menu.CheckboxItem>
-                    <Menu.CheckboxItem checked={density === 'dense'} onChange={(d) => setDensity(d ? 'dense' : 'comfortable')}>
-                      Dense rows
-                    </Menu.CheckboxItem>
-                    <Menu.Divider />
-                    <Menu.Item leftSection={<Icon name="help" size={13} />} onClick={() => press('?')}>
-                      Keys
-                    </Menu.Item>
-                  </Menu.Dropdown>
-                </Menu>
+                <Flyout label="How rows are shown" target={(opened, toggle) => <IconButton small icon="more" label="How rows are shown" aria-expanded={opened} onClick={toggle} />}>
+                  <FlyoutCheck checked={fold} onChange={setFold}>
+                    The stages of a request as one row
+                  </FlyoutCheck>
+                  <FlyoutCheck checked={density === 'dense'} onChange={(d) => setDensity(d ? 'dense' : 'comfortable')}>
+                    Dense rows
+                  </FlyoutCheck>
+                </Flyout>
                 <Button small icon="link" onClick={share} title="Copy a link with absolute times (y)" data-testid="share">
                   Share
                 </Button>
@@ -275,6 +265,18 @@ function Summary({ results, total, usage }: { results: ReturnType<typeof useResu
 function NothingFound({ asked, results, hits }: { asked: Asked; results: ReturnType<typeof useResults>; hits?: Hits }) {
   const held = useAsk<never, Hits>('hits', { ...asked, query: undefined, buckets: 1 }).data?.end.total
   return <Empty title={held === 0 ? 'There are no events in this range' : 'No events match'} search={asked.query} held={held} nearest={hits?.total === 0 ? hits.nearest : undefined} complete={results.cover?.complete} />
+}
+
+/** Scrolls there, and again for as long as rows that come into sight are being measured. */
+function scrollTo(edge: 'top' | 'bottom') {
+  let left = 6
+  let frame = 0
+  const step = () => {
+    window.scrollTo({ top: edge === 'top' ? 0 : document.documentElement.scrollHeight })
+    if (--left > 0) frame = requestAnimationFrame(step)
+  }
+  step()
+  return () => cancelAnimationFrame(frame)
 }
 
 /** Whether the page was scrolled away from the edge at which new events appear. */

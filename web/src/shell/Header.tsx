@@ -1,8 +1,8 @@
-import { Menu, useMantineColorScheme, useComputedColorScheme } from '@mantine/core'
+import { useMantineColorScheme, useComputedColorScheme } from '@mantine/core'
 import { useState } from 'react'
 import { Link, useLocation, useSearchParams } from 'wouter'
 import type { Me } from '../api/types'
-import { Button, Icon, IconButton, SideDialog } from '../components'
+import { Button, Flyout, FlyoutCheck, Icon, IconButton, SideDialog } from '../components'
 import { places } from '../router/routes'
 import { useZone } from '../state/prefs'
 import { carried, useRange } from '../state/range'
@@ -82,27 +82,27 @@ function Clusters({ names }: { names: string[] }) {
   const label = range.clusters.length === 0 ? 'All clusters' : range.clusters.join(', ')
   const toggle = (n: string) => range.setClusters(range.clusters.includes(n) ? range.clusters.filter((c) => c !== n) : [...range.clusters, n])
   return (
-    <Menu closeOnItemClick={false}>
-      <Menu.Target>
-        <Button aria-label={`Clusters: ${label}`} className={css.cluster}>
+    <Flyout
+      label="Clusters"
+      target={(opened, open) => (
+        <Button aria-label={`Clusters: ${label}`} className={css.cluster} aria-expanded={opened} onClick={open}>
           <Icon name="cube" size={14} />
           <span>{label}</span>
           <Icon name="chevron" size={12} />
         </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.RadioItem value="" checked={range.clusters.length === 0} onClick={() => range.setClusters([])}>
-          All clusters
-        </Menu.RadioItem>
-        <Menu.Divider />
-        {names.map((n) => (
-          <Menu.CheckboxItem key={n} checked={range.clusters.includes(n)} onChange={() => toggle(n)}>
-            {n}
-            {n === 'annals' && <small className="soft"> own acts, left out unless chosen</small>}
-          </Menu.CheckboxItem>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+      )}
+    >
+      <FlyoutCheck radio checked={range.clusters.length === 0} onChange={() => range.setClusters([])}>
+        All clusters
+      </FlyoutCheck>
+      <hr />
+      {names.map((n) => (
+        <FlyoutCheck key={n} checked={range.clusters.includes(n)} onChange={() => toggle(n)}>
+          {n}
+          {n === 'annals' && <small className="soft"> Annals’ own acts, left out unless chosen</small>}
+        </FlyoutCheck>
+      ))}
+    </Flyout>
   )
 }
 

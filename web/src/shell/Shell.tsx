@@ -3,7 +3,7 @@ import { lazy, Suspense, useEffect, useState } from 'react'
 import { useLocation, useSearchParams } from 'wouter'
 import { onSignedOut } from '../api/client'
 import { useMe } from '../api/hooks'
-import { ErrorBox } from '../components'
+import { Boundary, ErrorBox } from '../components'
 import { places, Screens } from '../router/routes'
 import { useKeyboard, useKeys } from '../state/keys'
 import { carried } from '../state/range'
@@ -56,7 +56,9 @@ export function Shell() {
             <ErrorBox error={me.error} retry={() => me.refetch()} />
           </div>
         ) : (
-          <Screens />
+          <Boundary what="This page" anew={path}>
+            <Screens />
+          </Boundary>
         )}
       </main>
       <Help opened={help} onClose={() => setHelp(false)} />

@@ -1,7 +1,6 @@
-import { Menu } from '@mantine/core'
 import { useLocation } from 'wouter'
 import type { Me } from '../api/types'
-import { Button, Icon, Time } from '../components'
+import { Button, Flyout, FlyoutItem, Icon, Time } from '../components'
 import css from './shell.module.css'
 
 /** Who asks, and what they may see. */
@@ -12,41 +11,52 @@ export function WhoAmI({ me }: { me: Me | undefined }) {
     await fetch('/api/v1/session', { method: 'DELETE', credentials: 'same-origin' })
     window.location.assign('/')
   }
+  const who = me.anonymous ? 'Demo: nobody signed in' : `Signed in as ${me.name}, ${me.role}`
   return (
-    <Menu width={300}>
-      <Menu.Target>
-        <Button kind="quiet" className={css.me} aria-label={`Signed in as ${me.name}, ${me.role}`}>
+    <Flyout
+      label="Who asks"
+      width={300}
+      target={(opened, toggle) => (
+        <Button kind="quiet" className={css.me} aria-label={who} aria-expanded={opened} onClick={toggle}>
           <Icon name="user" size={15} />
           <span>{me.anonymous ? 'Demo' : me.name}</span>
         </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <div className={css.card}>
-          <strong>{me.anonymous ? 'Nobody signed in: this is a demo' : me.name}</strong>
-          <span className="soft">
-            {me.role} · annals {me.version}
-          </span>
-          <span>
-            Sees {me.scope ? <code>{me.scope}</code> : 'every event'}, {me.bodies ? 'with' : 'without'} bodies
-          </span>
-          {me.expires && (
+      )}
+    >
+      {(close) => (
+        <>
+          <div className={css.card}>
+            <strong>{me.anonymous ? 'Nobody signed in: this is a demo' : me.name}</strong>
             <span className="soft">
-              until <Time at={me.expires} as="minute" />
+              {me.role} · annals {me.version}
             </span>
+            <span>
+              Sees {me.scope ? <code>{me.scope}</code> : 'every event'}, {me.bodies ? 'with' : 'without'} bodies
+            </span>
+            {me.expires && (
+              <span className="soft">
+                until <Time at={me.expires} as="minute" />
+              </span>
+            )}
+          </div>
+          {me.canTokens && (
+            <FlyoutItem
+              icon="lock"
+              onClick={() => {
+                close()
+                go('/tokens')
+              }}
+            >
+              Tokens
+            </FlyoutItem>
           )}
-        </div>
-        {(me.canTokens || !me.anonymous) && <Menu.Divider />}
-        {me.canTokens && (
-          <Menu.Item leftSection={<Icon name="lock" size={14} />} onClick={() => go('/tokens')}>
-            Tokens
-          </Menu.Item>
-        )}
-        {!me.anonymous && (
-          <Menu.Item leftSection={<Icon name="out" size={14} />} onClick={signOut}>
-            Sign out
-          </Menu.Item>
-        )}
-      </Menu.Dropdown>
-    </Menu>
+          {!me.anonymous && (
+            <FlyoutItem icon="out" onClick={signOut}>
+              Sign out
+            </FlyoutItem>
+          )}
+        </>
+      )}
+    </Flyout>
   )
 }
