@@ -177,6 +177,14 @@ func (a *asking) rows(ctx context.Context, s *Search, w window, end string) (row
 	if s.Wide {
 		columns = wide
 	}
+	if a.seen.Scope != nil {
+		// Behind the barrier all columns of what is in scope are read, also where nothing of it matches. That is asked first.
+		any := false
+		err := a.conn.query(ctx, "SELECT 1 "+a.over(w)+" LIMIT 1", func(chunk) error { any = true; return nil })
+		if err != nil || !any {
+			return nil, err
+		}
+	}
 	err = a.conn.query(ctx, "SELECT "+columns.list+" "+a.over(w)+end, func(ch chunk) error {
 		some := columns.rows(ch, w.parts)
 		for i := range some {
