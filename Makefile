@@ -9,38 +9,62 @@ GO       ?= go
 FUZZTIME ?= 60s
 CUTS     ?= 10000
 KILLS    ?= 200
+ASKS     ?= 60
 CASES    ?= 1000000
 DIR      ?=
 CORPUS   ?=
 BENCH    ?=
 
-# DuckDB comes as a static library written in C++: the linker wants a compiler for both languages.
-NEED_CC = command -v gcc >/dev/null 2>&1 && command -v g++ >/dev/null 2>&1
+# The web UI is built with Node, and looked at by a real browser.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: test deps ready corpus soak bench bench-ledger bench-capture fuzz build
+# DuckDB comes as a static library written in C++: the linker wants a compiler for both languages.
+HAVE_CC  = command -v gcc >/dev/null 2>&1 && command -v g++ >/dev/null 2>&1
+HAVE_WEB = command -v npm >/dev/null 2>&1 && [ -n "$(CHROMIUM)" ]
+
+.PHONY: test web browser deps ready ready-web corpus soak bench bench-ledger bench-capture fuzz build
 
 build: ready
 	$(GO) build -o annals ./cmd/annals
 
-test: ready
+test: ready web browser
 	$(GO) vet ./...
 	$(GO) test ./...
 	cd test/diff && $(GO) vet ./... && $(GO) test -count=1 -timeout 30m ./...
 	cd test/e2e && $(GO) vet ./... && $(GO) test -count=1 -timeout 30m ./...
 
-# ready installs nothing if nothing is missing.
+# web builds the UI anew, and fails if that is not what the repository has in web/dist, byte for byte.
+web: web/node_modules
+	cd web && npm run check
+	rm -rf web/.cache/dist && cd web && npm run build -- --outDir .cache/dist --emptyOutDir
+	@diff -r web/.cache/dist web/dist >&2 || { echo "web/dist is not what web/src makes: cd web && npm run build, and commit it" >&2; exit 1; }
+	cd web && npm run size
+
+# browser walks every screen in a real Chromium, on a real server.
+browser: build web/node_modules
+	cd web && ANNALS="$(CURDIR)/annals" CHROMIUM="$(CHROMIUM)" npm test
+
+web/node_modules: web/package.json web/package-lock.json | ready-web
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+# ready and ready-web install nothing if nothing is missing.
 ready:
 	@if ! command -v $(GO) >/dev/null 2>&1; then echo "Go 1.26 or newer is missing: https://go.dev/dl/" >&2; exit 1; fi
-	@if ! { $(NEED_CC); }; then $(MAKE) --no-print-directory deps; fi
+	@if ! { $(HAVE_CC); }; then $(MAKE) --no-print-directory deps; fi
+
+ready-web:
+	@if ! { $(HAVE_WEB); }; then $(MAKE) --no-print-directory deps; fi
 
 deps:
-	@if $(NEED_CC); then echo "nothing is missing"; \
+	@if $(HAVE_CC) && $(HAVE_WEB); then echo "nothing is missing"; \
 	elif command -v apt-get >/dev/null 2>&1; then \
-		if [ "$$(id -u)" = 0 ]; then apt-get update && apt-get install -y --no-install-recommends gcc g++ libc6-dev; \
-		else sudo apt-get update && sudo apt-get install -y --no-install-recommends gcc g++ libc6-dev; fi; \
-	elif command -v dnf >/dev/null 2>&1; then sudo dnf install -y gcc gcc-c++; \
-	elif command -v apk >/dev/null 2>&1; then sudo apk add gcc g++ musl-dev; \
-	else echo "a C and C++ compiler are missing: install gcc and g++ (on macOS: xcode-select --install)" >&2; exit 1; fi
+		want="gcc g++ libc6-dev chromium"; command -v npm >/dev/null 2>&1 || want="$$want nodejs npm"; \
+		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $$want; \
+	elif command -v dnf >/dev/null 2>&1; then sudo dnf install -y gcc gcc-c++ nodejs chromium; \
+	elif command -v apk >/dev/null 2>&1; then sudo apk add gcc g++ musl-dev nodejs npm chromium; \
+	else echo "gcc, g++, Node 20.19 or newer, or Chromium is missing: install them (the compilers on macOS: xcode-select --install)" >&2; exit 1; fi
 
 corpus: ready
 	@if [ ! -d "$(DIR)/corpus" ]; then echo "make corpus DIR=FOLDER: the folder that holds corpus/ and samples/" >&2; exit 2; fi
@@ -49,6 +73,7 @@ corpus: ready
 
 soak: ready
 	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger ./sink/spool
+	ANNALS_ASKS=$(ASKS) $(GO) test -count=1 -timeout 6h -run 'TestScope|TestBodies' ./internal/query
 	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'TestKills?$$' ./internal/ledger ./internal/cli ./sink/spool
 	cd test/diff && ANNALS_CASES=$(CASES) $(GO) test -count=1 -timeout 6h ./...
 	cd test/e2e && ANNALS_OUTAGE=2m $(GO) test -count=1 -timeout 30m -v -run TestProxyOutage .
