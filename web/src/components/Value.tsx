@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { useLocation, useSearchParams } from 'wouter'
+import { inert } from '../event/inert'
 import { carried } from '../state/range'
 import { addTerm } from '../state/query'
 import { CopyButton } from './Copy'
@@ -30,7 +31,7 @@ export function Value({ field, value, children, copy = true, onFilter }: Props) 
   }
   return (
     <span className={css.value}>
-      <span>{children ?? value}</span>
+      <span>{children ?? inert(value)}</span>
       <span className={`${css.tools} no-print`}>
         {field && (
           <>

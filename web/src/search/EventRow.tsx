@@ -1,6 +1,7 @@
 import { memo } from 'react'
 import type { Event } from '../api/types'
 import { CodeBadge, Icon, Mark, Sentence, Time } from '../components'
+import { inert } from '../event/inert'
 import { count } from '../state/time'
 import { columns } from './rows'
 import css from './search.module.css'
@@ -52,7 +53,7 @@ export const EventRow = memo(function EventRow({ event, stages, stageNames, unfo
             {cols.map((key) => {
               const c = columns.find((c) => c.key === key)
               if (!c) return null
-              const text = c.of(event)
+              const text = inert(c.of(event))
               return (
                 <span key={key} title={text} data-col={key}>
                   {key === 'code' ? <CodeBadge code={event.code} /> : text}
@@ -69,7 +70,7 @@ export const EventRow = memo(function EventRow({ event, stages, stageNames, unfo
               {event.marks?.map((m) => (
                 <Mark key={m} mark={m} />
               ))}
-              {manyClusters && <span className={css.aside}>{event.cluster}</span>}
+              {manyClusters && <span className={css.aside}>{inert(event.cluster)}</span>}
             </span>
             <span className={css.how}>
               <CodeBadge code={event.code} />

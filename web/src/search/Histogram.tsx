@@ -98,7 +98,7 @@ export function Histogram({ asked, range, enabled, onQuery, onHits }: Props) {
       {open && (
         <div className={css.chart} aria-busy={ask.isFetching}>
           {ask.error && ask.error.kind !== 'usage' && <ErrorBox error={ask.error} what="The histogram" retry={() => ask.refetch()} />}
-          {!hits && !ask.error && <Skeleton height={`${height}px`} />}
+          {!hits && !ask.error && <Skeleton height={`calc(${height}px + 1.2rem)`} />}
           {hits && table && <Twin hits={hits} shown={shown} onZoom={(i) => zoom(i, i)} />}
           {hits && !table && (
             <div

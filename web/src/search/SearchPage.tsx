@@ -113,6 +113,7 @@ export function SearchPage() {
   const busy = !follow && (results.phase === 'waiting' || results.phase === 'streaming')
   const usage = results.error && 'kind' in results.error && results.error.kind === 'usage'
   const empty = !follow && results.phase === 'idle' && results.events.length === 0
+  // What is followed is counted as it was when following began.
   const facets = <Facets asked={asked} enabled={!usage} onQuery={run} titled={narrow} />
   const drawerOpen = address.opened !== undefined
   const beside = sidebar && !narrow && !(drawerOpen && tight)
@@ -229,6 +230,7 @@ export function SearchPage() {
 function Summary({ results, total, usage }: { results: ReturnType<typeof useResults>; total?: number; usage: boolean }) {
   const { phase, events, took } = results
   if (usage) return <span className="bad">The search cannot be read</span>
+  if (phase === 'failed' && events.length === 0) return <span className="bad">Not answered</span>
   const loaded = count(events.length)
   const of = total === undefined || total < events.length ? '' : ` of ${count(total)}`
   return (

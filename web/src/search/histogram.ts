@@ -1,4 +1,5 @@
 import type { HitSeries, Hits } from '../api/types'
+import { inert } from '../event/inert'
 import { count } from '../state/time'
 
 // What a histogram's series are called and coloured. Good is quiet, trouble is loud.
@@ -25,7 +26,7 @@ export function shownSeries(hits: Hits): Shown[] {
       const [colour, name] = classes[series.value] ?? ['--s6', series.value || 'no code']
       return { series, colour, name }
     }
-    return { series, name: series.value || (hits.by ? 'none' : 'events'), colour: palette[i] ?? '--s6' }
+    return { series, name: inert(series.value) || (hits.by ? 'none' : 'events'), colour: palette[i] ?? '--s6' }
   })
 }
 

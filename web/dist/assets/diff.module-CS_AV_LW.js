@@ -1,0 +1,1 @@
+var e={view:`_view_1r3en_1`,bar:`_bar_1r3en_6`,tools:`_tools_1r3en_7`,plus:`_plus_1r3en_14`,minus:`_minus_1r3en_17`,scroller:`_scroller_1r3en_20`,canvas:`_canvas_1r3en_27`,row:`_row_1r3en_30`,cell:`_cell_1r3en_40`,fold:`_fold_1r3en_43`,number:`_number_1r3en_59`,op:`_op_1r3en_70`,text:`_text_1r3en_83`,blame:`_blame_1r3en_112`,who:`_who_1r3en_116`};export{e as t};

@@ -1,1 +1,0 @@
-var e={view:`_view_jaq5n_1`,bar:`_bar_jaq5n_6`,tools:`_tools_jaq5n_7`,plus:`_plus_jaq5n_14`,minus:`_minus_jaq5n_17`,scroller:`_scroller_jaq5n_20`,canvas:`_canvas_jaq5n_27`,row:`_row_jaq5n_30`,cell:`_cell_jaq5n_40`,fold:`_fold_jaq5n_43`,number:`_number_jaq5n_59`,op:`_op_jaq5n_70`,text:`_text_jaq5n_83`,blame:`_blame_jaq5n_112`,who:`_who_jaq5n_116`};export{e as t};
