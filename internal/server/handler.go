@@ -250,13 +250,7 @@ func (c *core) clustersOf(ctx context.Context, by *asker, named []string) ([]str
 }
 
 // notOwn leaves out Annals' own events where they are the only ones that there are: no names of clusters mean all clusters.
-var notOwn = func() *match.Predicate {
-	p, err := match.Parse("-cluster:" + ledger.Own)
-	if err != nil {
-		panic(err) // it is a constant
-	}
-	return p
-}()
+var notOwn = constant("-cluster:" + ledger.Own)
 
 // rangeOf reads what events a question is about, for whoever asks.
 func (c *core) rangeOf(ctx context.Context, by *asker, q Range) (of query.Range, err error) {
