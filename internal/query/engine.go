@@ -3,8 +3,10 @@
 //
 // A search is planned over a snapshot: segments that cannot hold a match are left out by their time range, audit IDs and
 // words, the rest is read by DuckDB, sealed and unsealed rows alike, and what columns cannot decide is decided by the
-// predicate itself over the events. A statement runs apart, behind walls: it can read the view events and compute, and
-// nothing else. Every answer comes with its Coverage, which says what it is an answer about.
+// predicate itself over the events. What counts events, by fields or by time, asks the same for the rows that match and counts
+// them in the columns' dictionaries. A statement runs apart, behind walls: it can read the view events and compute, and
+// nothing else. All questions go through a Reader, which holds what somebody may see. Every answer comes with its Coverage,
+// which says what it is an answer about.
 package query
 
 import (

@@ -9,6 +9,9 @@ import (
 	"annals.dev/internal/query"
 )
 
+// screenRounds is how many values each of these is asked with: some read all events of the ledger.
+const screenRounds = 5
+
 // questionsOfScreens are what the first screen asks when a search is typed: of everything, of most, of few, of a word, and all
 // of it again for a reader whose scope is one namespace, without bodies.
 func questionsOfScreens(e *query.Engine, v *values) ([]question, error) {
@@ -33,7 +36,7 @@ func firstScreen(name string, r *query.Reader, v *values) (all []question) {
 		// Rows that matched are remembered: nothing is asked twice that is not meant to be.
 		but := func(what string) asked { return v.but(fmt.Sprintf("%s -name:%q", text, what)) }
 		must := func(what, most string) question {
-			return question{name: fmt.Sprintf("%s%s, `%s`", name, what, text), must: most, n: rounds}
+			return question{name: fmt.Sprintf("%s%s, `%s`", name, what, text), must: most, n: screenRounds}
 		}
 		results := must("newest 100", "< 300")
 		results.ask = timing(but("results"), func(ctx context.Context, of query.Range) (n int, err error) {
@@ -62,7 +65,7 @@ func firstScreen(name string, r *query.Reader, v *values) (all []question) {
 func typing(name string, r *query.Reader, v *values) (all []question) {
 	everything := func(int) (string, query.Range) { return "*", query.Range{} }
 	for _, field := range []string{"user", "name", "uri"} {
-		all = append(all, question{name: name + "values of " + field, n: rounds, must: "never waits", ask: timing(everything, func(ctx context.Context, of query.Range) (int, error) {
+		all = append(all, question{name: name + "values of " + field, n: screenRounds, must: "never waits", ask: timing(everything, func(ctx context.Context, of query.Range) (int, error) {
 			values, _, err := r.Values(ctx, of, field, "k", 20)
 			return len(values), err
 		})})
@@ -76,7 +79,7 @@ func typing(name string, r *query.Reader, v *values) (all []question) {
 			}
 			return fmt.Sprintf(by, what), query.Range{}
 		}
-		all = append(all, question{name: name + "neighbours, `" + by + "`", n: rounds, must: "< 1000 at 10 GB", ask: timing(around, func(ctx context.Context, of query.Range) (n int, err error) {
+		all = append(all, question{name: name + "neighbours, `" + by + "`", n: screenRounds, must: "< 1000 at 10 GB", ask: timing(around, func(ctx context.Context, of query.Range) (n int, err error) {
 			for _, oldest := range []bool{false, true} {
 				s := query.Search{Range: of, Limit: 5, OldestFirst: oldest, Wide: true, After: &query.Cursor{Time: middle, Cluster: cluster}}
 				if _, err = r.Search(ctx, s, func(*query.Row) error { n++; return nil }); err != nil {
@@ -96,7 +99,7 @@ func plain(name string, r *query.Reader) (all []question) {
 		{"one GROUP BY", `SELECT verb, count(*) FROM events GROUP BY verb`},
 		{"one count", `SELECT count(*) FROM events WHERE verb = 'get'`},
 	} {
-		all = append(all, question{name: name + "for comparison, SQL, " + s.name, n: rounds, ask: func(ctx context.Context, _ int) (n int, took time.Duration, text string, err error) {
+		all = append(all, question{name: name + "for comparison, SQL, " + s.name, n: screenRounds, ask: func(ctx context.Context, _ int) (n int, took time.Duration, text string, err error) {
 			begun := time.Now()
 			_, err = r.SQL(ctx, query.Statement{SQL: s.sql}, func([]query.ResultColumn) error { return nil }, func([]any) error { n++; return nil })
 			return n, time.Since(begun), s.name, err

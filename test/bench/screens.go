@@ -45,9 +45,9 @@ func (c *config) screensOf(ctx context.Context, t *table, name string, times int
 	if err != nil {
 		return err
 	}
-	t.section(fmt.Sprintf("screens, %d GB of %s: %d events, %d values each, median with a new value, and with one asked for before (slowest; CPU), ms", times, name, events, rounds))
+	t.section(fmt.Sprintf("screens, %d GB of %s: %d events, %d values each, median with a new value, and with one asked for before (slowest; CPU), ms", times, name, events, screenRounds))
 	for _, a := range got.Of {
-		t.row(fmt.Sprintf("%s, %d rows", a.Name, a.Rows/rounds), fmt.Sprintf("%.1f, %.1f (%.1f; %.1f)", ms(a.First), ms(a.Median), ms(a.Max), ms(a.CPU)), a.Must)
+		t.row(fmt.Sprintf("%s, %d rows", a.Name, a.Rows/screenRounds), fmt.Sprintf("%.1f, %.1f (%.1f; %.1f)", ms(a.First), ms(a.Median), ms(a.Max), ms(a.CPU)), a.Must)
 	}
 	t.row("memory after these (VmRSS; VmHWM)", fmt.Sprintf("%s; %s MiB", mib(got.RSS), mib(got.Peak)), "")
 	return nil
