@@ -9,75 +9,75 @@ import (
 // Event is one request at one stage: an audit.k8s.io/v1 Event. It has no kind and apiVersion; AppendJSON writes them.
 // The fields stand in the order in which kube-apiserver writes them.
 type Event struct {
-	Level                    Level                   `json:"level"`
-	AuditID                  string                  `json:"auditID"`
-	Stage                    Stage                   `json:"stage"`
-	RequestURI               string                  `json:"requestURI"`
-	Verb                     string                  `json:"verb"`
-	User                     UserInfo                `json:"user"`
-	ImpersonatedUser         *UserInfo               `json:"impersonatedUser,omitempty"`
-	AuthenticationMetadata   *AuthenticationMetadata `json:"authenticationMetadata,omitempty"`
-	SourceIPs                []string                `json:"sourceIPs,omitempty"`
-	UserAgent                string                  `json:"userAgent,omitempty"`
-	ObjectRef                *ObjectReference        `json:"objectRef,omitempty"`
-	ResponseStatus           *Status                 `json:"responseStatus,omitempty"`
-	RequestObject            Span                    `json:"requestObject,omitempty"`
-	ResponseObject           Span                    `json:"responseObject,omitempty"`
-	RequestReceivedTimestamp MicroTime               `json:"requestReceivedTimestamp"`
-	StageTimestamp           MicroTime               `json:"stageTimestamp"`
-	Annotations              map[string]string       `json:"annotations,omitempty"`
+	Level                    Level                   `json:"level"`                            // how much of the request was recorded; never None
+	AuditID                  string                  `json:"auditID"`                          // one for all stages of a request; the client may choose it with the header Audit-ID, so it is no key
+	Stage                    Stage                   `json:"stage"`                            // how far the request had come when this event was made
+	RequestURI               string                  `json:"requestURI"`                       // the path and the query as they were asked for; commands of exec stand in it
+	Verb                     string                  `json:"verb"`                             // get, list, watch, create, update, patch, delete, deletecollection or proxy; the method in small letters where the request is about no resource
+	User                     UserInfo                `json:"user"`                             // who made the request; empty where authentication failed
+	ImpersonatedUser         *UserInfo               `json:"impersonatedUser,omitempty"`       // as whom it was made, once that was allowed
+	AuthenticationMetadata   *AuthenticationMetadata `json:"authenticationMetadata,omitempty"` // by what right the impersonation was allowed
+	SourceIPs                []string                `json:"sourceIPs,omitempty"`              // whence it came: what the client claims of X-Forwarded-For and X-Real-Ip, and last the address that connected
+	UserAgent                string                  `json:"userAgent,omitempty"`              // what the client calls itself; beyond 1,024 bytes cut, with ...TRUNCATED behind it
+	ObjectRef                *ObjectReference        `json:"objectRef,omitempty"`              // the object that the request is about; absent where it is about none
+	ResponseStatus           *Status                 `json:"responseStatus,omitempty"`         // how the request ended
+	RequestObject            Span                    `json:"requestObject,omitempty"`          // the body of the request as JSON, in the version of the API that was used; of a patch the patch itself
+	ResponseObject           Span                    `json:"responseObject,omitempty"`         // the body of the answer as JSON: what the client got, a Table for kubectl get
+	RequestReceivedTimestamp MicroTime               `json:"requestReceivedTimestamp"`         // when the request came
+	StageTimestamp           MicroTime               `json:"stageTimestamp"`                   // when it came to this stage
+	Annotations              map[string]string       `json:"annotations,omitempty"`            // what authentication, authorization, admission and the API server noted, by keys like authorization.k8s.io/decision
 }
 
 // UserInfo is who made the request, or as whom.
 type UserInfo struct {
-	Username string              `json:"username,omitempty"`
-	UID      string              `json:"uid,omitempty"`
-	Groups   []string            `json:"groups,omitempty"`
-	Extra    map[string][]string `json:"extra,omitempty"`
+	Username string              `json:"username,omitempty"` // the name: of a service account system:serviceaccount:NAMESPACE:NAME, of nobody in particular system:anonymous
+	UID      string              `json:"uid,omitempty"`      // what tells users of one name apart over time
+	Groups   []string            `json:"groups,omitempty"`   // the groups that the user is in
+	Extra    map[string][]string `json:"extra,omitempty"`    // what else authentication knows, such as authentication.kubernetes.io/credential-id
 }
 
 // AuthenticationMetadata is by what right an impersonation was allowed.
 type AuthenticationMetadata struct {
-	ImpersonationConstraint string `json:"impersonationConstraint,omitempty"`
+	ImpersonationConstraint string `json:"impersonationConstraint,omitempty"` // the verb by which a constrained impersonation was allowed, such as impersonate:user-info
 }
 
 // ObjectReference is what the request was about.
 type ObjectReference struct {
-	Resource        string `json:"resource,omitempty"`
-	Namespace       string `json:"namespace,omitempty"`
-	Name            string `json:"name,omitempty"`
-	UID             string `json:"uid,omitempty"`
-	APIGroup        string `json:"apiGroup,omitempty"`
-	APIVersion      string `json:"apiVersion,omitempty"`
-	ResourceVersion string `json:"resourceVersion,omitempty"`
-	Subresource     string `json:"subresource,omitempty"`
+	Resource        string `json:"resource,omitempty"`        // the kind of object, in the plural and small letters
+	Namespace       string `json:"namespace,omitempty"`       // the namespace; of a namespace itself its name
+	Name            string `json:"name,omitempty"`            // the object's name; absent of lists, and of objects whose name the server makes
+	UID             string `json:"uid,omitempty"`             // the object's UID, where the request's body tells it
+	APIGroup        string `json:"apiGroup,omitempty"`        // the API group; absent for the core group
+	APIVersion      string `json:"apiVersion,omitempty"`      // the version of the API
+	ResourceVersion string `json:"resourceVersion,omitempty"` // the version of the object that the request's body names
+	Subresource     string `json:"subresource,omitempty"`     // the part of the object, such as status, log or exec
 }
 
 // Status is how the request ended: what an event carries of a metav1.Status.
 type Status struct {
-	Metadata struct{}       `json:"metadata"` // always there, always empty
-	Status   string         `json:"status,omitempty"`
-	Message  string         `json:"message,omitempty"`
-	Reason   string         `json:"reason,omitempty"`
-	Details  *StatusDetails `json:"details,omitempty"`
-	Code     int32          `json:"code,omitempty"`
+	Metadata struct{}       `json:"metadata"`          // always there, always empty
+	Status   string         `json:"status,omitempty"`  // Success or Failure, where the answer was a Status
+	Message  string         `json:"message,omitempty"` // what the answer said, in words
+	Reason   string         `json:"reason,omitempty"`  // why it failed, in one word, such as NotFound
+	Details  *StatusDetails `json:"details,omitempty"` // more about a failure
+	Code     int32          `json:"code,omitempty"`    // the HTTP status; 101 of a session that began
 }
 
 // StatusDetails is more about a Status.
 type StatusDetails struct {
-	Name              string        `json:"name,omitempty"`
-	Group             string        `json:"group,omitempty"`
-	Kind              string        `json:"kind,omitempty"`
-	UID               string        `json:"uid,omitempty"`
-	Causes            []StatusCause `json:"causes,omitempty"`
-	RetryAfterSeconds int32         `json:"retryAfterSeconds,omitempty"`
+	Name              string        `json:"name,omitempty"`              // the object that the failure is about
+	Group             string        `json:"group,omitempty"`             // its API group
+	Kind              string        `json:"kind,omitempty"`              // its resource
+	UID               string        `json:"uid,omitempty"`               // its UID
+	Causes            []StatusCause `json:"causes,omitempty"`            // what was wrong, one by one
+	RetryAfterSeconds int32         `json:"retryAfterSeconds,omitempty"` // when to try again
 }
 
 // StatusCause is one thing that is wrong with a request.
 type StatusCause struct {
-	Reason  string `json:"reason,omitempty"`
-	Message string `json:"message,omitempty"`
-	Field   string `json:"field,omitempty"`
+	Reason  string `json:"reason,omitempty"`  // what sort of mistake it is
+	Message string `json:"message,omitempty"` // it in words
+	Field   string `json:"field,omitempty"`   // where in the object it is
 }
 
 // Level says how much of a request an event holds.

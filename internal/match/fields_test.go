@@ -1,6 +1,7 @@
 package match
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,49 @@ func TestFields(t *testing.T) {
 	}
 	if i := slices.IndexFunc(all, func(f Field) bool { return slices.Contains(f.Aliases, "ns") && f.Aliases[0] == "ns" }); i < 0 {
 		t.Error("ns is not the first short name of anything")
+	}
+}
+
+// TestEventDocument holds the names in the field reference to the language, and its columns to those that the SQL page lists.
+func TestEventDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/event.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql, err := os.ReadFile("../../docs/sql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := 0
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 9 || !strings.HasPrefix(cells[1], " `") {
+			continue
+		}
+		inBackquotes := func(cell string) (all []string) {
+			for i, part := range strings.Split(cell, "`") {
+				if i%2 == 1 {
+					all = append(all, part)
+				}
+			}
+			return all
+		}
+		for _, name := range inBackquotes(cells[6]) {
+			field, _, _ := strings.Cut(name, ":")
+			field = strings.NewReplacer("PATH", "x", "KEY", "x").Replace(field)
+			if _, err := Parse(field + ":*"); err != nil {
+				t.Errorf("docs/event.md: %v", err)
+			}
+			names++
+		}
+		for _, column := range inBackquotes(cells[7]) {
+			if !strings.Contains(string(sql), "| `"+column+"` |") {
+				t.Errorf("docs/event.md has the column %s, which docs/sql.md does not", column)
+			}
+		}
+	}
+	if names < 30 {
+		t.Errorf("found only %d names", names)
 	}
 }
 

@@ -151,7 +151,7 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if asked, err := s.Ask("payments-reads", map[string]string{"app": "db"}); err != nil || !strings.HasSuffix(asked.Search, `code<400 name:"db"`) {
+	if asked, err := s.Ask("payments-reads", map[string]string{"app": "db"}); err != nil || !strings.HasSuffix(asked.Search, `-user:system:* code<400 name:"db"`) {
 		t.Errorf("%+v, %v", asked, err)
 	}
 }

@@ -152,10 +152,6 @@ func (q *Question) check() (at string, _ error) {
 		if err := q.places(p.Term); err != nil {
 			return at + ".term", err
 		}
-		// A term is one condition: it must not become part of another's alternatives.
-		if p.Term != "" && (strings.Contains(strings.ToLower(p.Term), " or ") && !strings.HasPrefix(p.Term, "(")) {
-			return at + ".term", fmt.Errorf("put the term of %s in parentheses: it has an OR", p.Name)
-		}
 	}
 	if err := q.places(q.Search); err != nil {
 		return ".search", err

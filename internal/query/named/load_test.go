@@ -41,7 +41,6 @@ func TestWith(t *testing.T) {
 		{"no type", with("  params: [{name: p, about: A, term: 'ns:{p}'}]\n"), `parameter p has the type ""`},
 		{"parameter not used", with("  params: [{name: p, type: text, about: A}]\n"), "parameter p must stand either in the search or in a term"},
 		{"term without it", with("  params: [{name: p, type: text, about: A, term: 'ns:x'}]\n"), "does not hold {p}"},
-		{"term with OR", with("  params: [{name: p, type: text, about: A, term: 'ns:{p} OR name:{p}'}]\n"), "put the term of p in parentheses"},
 		{"term without field", with("  params: [{name: p, type: text, about: A, term: '{p}'}]\n"), "must stand right behind a field"},
 		{"query behind a field", with("  params: [{name: p, type: query, about: A, term: 'ns:{p}'}]\n"), "must stand by itself"},
 		{"in quotes", with("  params: [{name: p, type: text, about: A, term: '\"ns:{p}\"'}]\n"), "must stand right behind a field"},

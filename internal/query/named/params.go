@@ -258,7 +258,7 @@ func (q *Question) ask(params map[string]string) (*Asked, error) {
 		}
 		asked.Params[p.Name], values[p.Name] = value, written
 		if p.Term != "" {
-			terms = append(terms, p.Term)
+			terms = append(terms, atom(p.Term))
 		}
 	}
 	text := q.Search
@@ -273,12 +273,31 @@ func (q *Question) ask(params map[string]string) (*Asked, error) {
 	return asked, nil
 }
 
-// atom is a search that another condition can stand beside.
+var orWord = regexp.MustCompile(`(?i)\bor\b`)
+
+// atom is a search that another condition can stand beside: in parentheses if it has alternatives outside of some.
 func atom(search string) string {
-	if search == "" || search == "*" {
+	if strings.TrimSpace(search) == "" {
 		return "*"
 	}
-	if strings.Contains(search, " OR ") || strings.Contains(search, " or ") {
+	depth, quoted, outside := 0, false, []byte{}
+	for i := 0; i < len(search); i++ {
+		switch c := search[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+			outside = append(outside, ' ')
+		case depth == 0:
+			outside = append(outside, c)
+		}
+	}
+	if orWord.Match(outside) {
 		return "(" + search + ")"
 	}
 	return search

@@ -139,6 +139,17 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+func TestAtom(t *testing.T) {
+	for search, want := range map[string]string{
+		"": "*", "a": "a", "a OR b": "(a OR b)", "(a OR b) c": "(a OR b) c", "(a)or(b)": "((a)or(b))", `"a or b" c`: `"a or b" c`, `user:"x\" or " c`: `user:"x\" or " c`,
+		"a OR (b)": "(a OR (b))", "verb:(get OR list)": "verb:(get OR list)", "order": "order",
+	} {
+		if got := atom(search); got != want {
+			t.Errorf("%s stands as %s, want %s", search, got, want)
+		}
+	}
+}
+
 func TestAsk(t *testing.T) {
 	s := BuiltIn()
 	for _, tt := range []struct {
@@ -148,8 +159,8 @@ func TestAsk(t *testing.T) {
 	}{
 		{"failed-logins", nil, `code:401 -user:*`},
 		{"failed-logins", map[string]string{"where": "ip:10.0.0.0/8 OR curl"}, `code:401 -user:* (ip:10.0.0.0/8 OR curl)`},
-		{"exec", map[string]string{"ns": "prod"}, `(resource:pods subresource:(exec OR attach) -stage:RequestReceived) ns:"prod"`},
-		{"exec", map[string]string{"ns": ""}, `resource:pods subresource:(exec OR attach) -stage:RequestReceived`},
+		{"events-deleted", map[string]string{"ns": "prod"}, `resource:events verb:delete* -stage:RequestReceived ns:"prod"`},
+		{"events-deleted", map[string]string{"ns": ""}, `resource:events verb:delete* -stage:RequestReceived`},
 		{"after-hours", map[string]string{"hours": "23-0"}, `user:* -user:system:* (-hour:(23) OR -weekday:(monday OR tuesday OR wednesday OR thursday OR friday)) -stage:RequestReceived`},
 	} {
 		asked, err := s.Ask(tt.name, tt.params)
