@@ -145,9 +145,17 @@ func withoutDirectives(v any) any {
 			v[k] = withoutDirectives(x)
 		}
 	case []any:
-		for i, x := range v {
-			v[i] = withoutDirectives(x)
+		var l []any
+		for _, x := range v {
+			if m, ok := x.(map[string]any); ok && (m["$patch"] == "delete" || m["$patch"] == "replace") {
+				continue
+			}
+			l = append(l, withoutDirectives(x))
 		}
+		if l == nil {
+			return []any{}
+		}
+		return l
 	}
 	return v
 }
