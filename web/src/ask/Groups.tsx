@@ -1,11 +1,16 @@
 import { Link } from 'wouter'
-import type { Group } from '../api/types.gen'
 import { DataTable } from '../components'
 import { inert } from '../event/inert'
 import { useTo } from '../event/paths'
 import { addTerm } from '../state/query'
 import { count } from '../state/time'
 import s from './ask.module.css'
+
+/** How many events have these values of the fields that a question counts by. */
+export interface Group {
+  values: string[]
+  count: number
+}
 
 interface Props {
   by: string[]

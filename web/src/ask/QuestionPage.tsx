@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from 'react'
 import { Link, useSearchParams } from 'wouter'
 import { useAsk } from '../api/hooks'
-import type { Answer, Event, Group, NamedParameter, NamedQuestion } from '../api/types.gen'
+import type { Answer, Event, NamedParameter, NamedQuestion } from '../api/types.gen'
 import { Button, Commands, CopyButton, CoverageLine, Empty, ErrorBox, Incomplete, Page, Panel, quote, Skeleton } from '../components'
 import { inert } from '../event/inert'
 import { useTo } from '../event/paths'
@@ -10,7 +10,7 @@ import { useRange } from '../state/range'
 import { count } from '../state/time'
 import s from './ask.module.css'
 import { EventList } from './EventList'
-import { Groups } from './Groups'
+import { type Group, Groups } from './Groups'
 
 /** Every question can be narrowed. */
 const where: NamedParameter = { name: 'where', about: 'a search that narrows the answer', type: 'query', term: '{where}' }

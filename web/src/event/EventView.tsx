@@ -217,6 +217,7 @@ function Facts({ detail, filter }: { detail: EventDetail; filter: WholeProps['fi
       </Fact>
       <Fact name="What" said={seven.what === e.sentence ? undefined : seven.what}>
         {value('verb', e.verb)}
+        {!e.verb && !e.requestURI && seven.what === e.sentence && 'unknown, because the event does not tell'}
         {e.requestURI && value('uri', e.requestURI, <code>{inert(e.requestURI)}</code>)}
       </Fact>
       <Fact name="On what" said={seven.onWhat}>

@@ -26,6 +26,7 @@ export function JsonTree({ value, label, onFilter, openAtFirst = [] }: JsonTreeP
   const [text, setText] = useState('')
   const [hit, setHit] = useState(0)
   const [said, setSaid] = useState('')
+  const [wantedRow, setWantedRow] = useState<{ at: number }>()
   const scroller = useRef<HTMLDivElement>(null)
   const prefix = useId()
 
@@ -50,8 +51,12 @@ export function JsonTree({ value, label, onFilter, openAtFirst = [] }: JsonTreeP
     const at = rowsOf(value, folding).findIndex((r) => r.id === idOf(steps))
     if (at < 0) return
     setActive(at)
-    requestAnimationFrame(() => virtual.scrollToIndex(at, { align: 'center' }))
+    setWantedRow({ at })
   }
+  // Only once the rows that were folded are there can they be gone to.
+  useEffect(() => {
+    if (wantedRow) virtual.scrollToIndex(wantedRow.at, { align: 'center' })
+  }, [wantedRow, virtual])
   useEffect(() => {
     setHit(0)
     if (found?.hits[0]) goTo(found.hits[0])

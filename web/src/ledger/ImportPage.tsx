@@ -4,7 +4,7 @@ import { isAbort } from '../api/client'
 import { useMe } from '../api/hooks'
 import { Button, Commands, ErrorBox, Icon, Page, Panel, quote, Time } from '../components'
 import { inert } from '../event/inert'
-import { count, short } from '../state/time'
+import { count } from '../state/time'
 import s from './ledger.module.css'
 import { type Imported, type Progress, upload } from './upload'
 
@@ -113,7 +113,7 @@ function JobView({ job, onStop, cluster }: { job: Job; onStop: () => void; clust
       title={inert(job.file.name)}
       tools={
         <span className={s.tools}>
-          <span className="soft">{short(job.file.size)}B</span>
+          <span className="soft">{(job.file.size / 1e6).toLocaleString('en-GB', { maximumFractionDigits: 1 })} MB</span>
           <b role="status" className={job.state === 'done' ? 'ok' : job.state === 'failed' ? 'bad' : undefined}>
             {states[job.state]}
           </b>

@@ -73,10 +73,14 @@ export default function ObjectPage({ at }: { at: ObjectAt }) {
 
   const kindName = `${at.apiGroup ? `${at.resource}.${at.apiGroup}` : at.resource}/${at.name}`
   const cli = [
-    `annals ${view === 'diff' ? 'diff' : view === 'blame' ? 'blame' : 'history'} ${quote(kindName)}`,
+    `annals ${view === 'diff' ? 'diff' : view === 'blame' ? 'blame' : 'history'} ${quote(view === 'diff' && before && after ? `${kindName}@${before}..${after}` : kindName)}`,
     at.namespace && `-n ${quote(at.namespace)}`,
     at.cluster && `--cluster ${quote(at.cluster)}`,
-    view === 'diff' && before && after && `--from ${before} --to ${after}`,
+    on('managedFields') && '--managed-fields',
+    on('status') && '--status',
+    on('reads') && '--reads',
+    range.of.since && `--since ${range.of.since}`,
+    range.of.until && `--until ${range.of.until}`,
   ]
   const search = [term('resource', at.resource), at.namespace && term('ns', at.namespace), term('name', at.name)].filter(Boolean).join(' ')
   return (
@@ -100,7 +104,11 @@ export default function ObjectPage({ at }: { at: ObjectAt }) {
           <Link href={to.search(search, { ...range.of, clusters: at.cluster ? [at.cluster] : undefined })} className={s.aside}>
             All its events
           </Link>
-          <Commands cli={cli.filter(Boolean).join(' ')} name="objects/history" question={question} />
+          <Commands
+            cli={cli.filter(Boolean).join(' ')}
+            name={view === 'diff' ? 'objects/diff' : view === 'blame' ? 'objects/blame' : 'objects/history'}
+            question={view === 'diff' ? { ...question, from: before, to: after } : question}
+          />
         </>
       }
     >

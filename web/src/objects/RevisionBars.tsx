@@ -51,7 +51,7 @@ export function RevisionBars({ versions, end, even, from, to, onPick }: Props) {
             <span style={{ right: 0 }}>{minute(new Date(end), zone)}</span>
           </>
         ) : (
-          ticks.map((t) => (
+          ticks.filter((t) => (t.at - first) / (end - first) < 0.95).map((t) => (
             <span key={t.at} data-tick style={{ left: `${((t.at - first) / (end - first)) * 100}%` }}>
               {t.whole ? day(new Date(t.at), zone) : minute(new Date(t.at), zone).slice(-5)}
             </span>

@@ -51,6 +51,11 @@ function Form({ onClose, onMade }: Omit<Props, 'opened'>) {
   const [error, setError] = useState<Error>()
   const [busy, setBusy] = useState(false)
   const ingest = role === 'ingest'
+  // A cluster that suddenly could no longer deliver would leave a gap.
+  const choose = (r: Role) => {
+    setRole(r)
+    if ((r === 'ingest') !== ingest) setSeconds(r === 'ingest' ? 0 : 90 * day)
+  }
   const question = {
     role,
     name: ingest ? undefined : name.trim() || undefined,
@@ -89,7 +94,7 @@ function Form({ onClose, onMade }: Omit<Props, 'opened'>) {
         <legend>Role</legend>
         {roles.map(([r, about]) => (
           <label key={r} className={s.choice}>
-            <input type="radio" name="role" value={r} checked={role === r} onChange={() => setRole(r)} />
+            <input type="radio" name="role" value={r} checked={role === r} onChange={() => choose(r)} />
             <span>
               <b>{r}</b> <span className="soft">{about}</span>
             </span>
