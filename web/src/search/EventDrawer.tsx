@@ -25,11 +25,11 @@ export function EventDrawer({ of, takeFocus, link, onClose, onMove }: Props) {
   }, [takeFocus, narrow])
   return (
     <FocusTrap active={narrow}>
-      <aside
+      <div
         className={css.drawer}
         data-drawer
         aria-label="Event"
-        {...(narrow ? { role: 'dialog', 'aria-modal': true } : {})}
+        {...(narrow ? { role: 'dialog', 'aria-modal': true } : { role: 'complementary' })}
         onKeyDown={(e) => {
           if (e.key === 'Escape' && !e.defaultPrevented) {
             e.preventDefault()
@@ -37,7 +37,7 @@ export function EventDrawer({ of, takeFocus, link, onClose, onMove }: Props) {
           }
         }}
       >
-        <header>
+        <div className={css.drawerHead}>
           <h2 ref={heading} tabIndex={-1}>
             <Link href={`/event/${encodeURIComponent(of.cluster)}/${of.position}`}>
               {of.cluster} / {of.position}
@@ -49,15 +49,15 @@ export function EventDrawer({ of, takeFocus, link, onClose, onMove }: Props) {
             <CopyButton small text={link} label="Copy the link to this event" />
             <IconButton small icon="close" label="Close the event" hint="Close (Esc)" onClick={onClose} />
           </div>
-        </header>
+        </div>
         <div className={css.drawerBody}>
           <Boundary what="The event">
-          <Suspense fallback={<Skeleton height="14rem" />}>
-            <EventView key={`${of.cluster}/${of.position}`} cluster={of.cluster} position={of.position} />
-          </Suspense>
+            <Suspense fallback={<Skeleton height="14rem" />}>
+              <EventView key={`${of.cluster}/${of.position}`} cluster={of.cluster} position={of.position} />
+            </Suspense>
           </Boundary>
         </div>
-      </aside>
+      </div>
     </FocusTrap>
   )
 }

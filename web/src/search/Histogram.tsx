@@ -115,9 +115,9 @@ export function Histogram({ asked, range, enabled, onQuery, onHits }: Props) {
               data-stale={ask.isPlaceholderData || undefined}
             >
               <Boundary what="The chart">
-              <Suspense fallback={<Skeleton height={`${height}px`} />}>
-                <Chart hits={hits} height={height} span={ask.isPlaceholderData || !range.since ? undefined : [Date.parse(range.since), range.until ? Date.parse(range.until) : range.now]} at={at} onAt={setAt} onRange={zoom} />
-              </Suspense>
+                <Suspense fallback={<Skeleton height={`${height}px`} />}>
+                  <Chart hits={hits} height={height} span={ask.isPlaceholderData || !range.since ? undefined : [Date.parse(range.since), range.until ? Date.parse(range.until) : range.now]} at={at} onAt={setAt} onRange={zoom} />
+                </Suspense>
               </Boundary>
               <p className={css.atbar}>{at >= 0 ? text(at) : hits.total > 0 ? 'Drag to zoom, click a bar to narrow to it.' : 'No events in this range.'}</p>
             </div>

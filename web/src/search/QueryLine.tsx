@@ -97,7 +97,7 @@ export function QueryLine({ query, range, busy, error, onRun, onCancel }: Props)
           <div className={css.editor}>
             {touched ? (
               <Fallback to={plain}>
-              <Suspense fallback={plain}>
+                <Suspense fallback={plain}>
                 <Editor
                   value={text}
                   label="Search"
@@ -111,7 +111,7 @@ export function QueryLine({ query, range, busy, error, onRun, onCancel }: Props)
                   onRun={onRun}
                   onCancel={onCancel}
                 />
-              </Suspense>
+                </Suspense>
               </Fallback>
             ) : (
               plain
