@@ -259,14 +259,21 @@ func valuesOf(f facet, p *part, col ledger.HotColumn, n int) coded {
 		}
 	default:
 		known, last := map[int64]uint32{ledger.NullInt: 0, 0: 0}, []string{""}
+		var small [1024]uint32 // of the numbers that codes of HTTP are, the code and one
 		c.codes = make([]uint32, n)
 		for i, v := range col.I64[:n] {
+			if uint64(v) < uint64(len(small)) && small[v] > 0 {
+				c.codes[i] = small[v] - 1
+				continue
+			}
 			code, ok := known[v]
 			if !ok {
 				code = uint32(len(last))
 				known[v], last = code, append(last, fmt.Sprint(v))
 			}
-			c.codes[i] = code
+			if c.codes[i] = code; uint64(v) < uint64(len(small)) {
+				small[v] = code + 1
+			}
 		}
 		c.size, text = len(last), func(code uint32) string { return last[code] }
 	}
