@@ -113,19 +113,30 @@ func (ts *types) parameters(q reflect.Type) []jsonObject {
 	return list
 }
 
+func (ts *types) item(r route) jsonObject {
+	if r.name != "ask" {
+		return ts.schema(r.item)
+	}
+	var some []jsonObject
+	for _, x := range askItems {
+		some = append(some, ts.schema(x))
+	}
+	return jsonObject{"anyOf": some}
+}
+
 // line is what a line of an answer may be.
 func (ts *types) line(r route) jsonObject {
 	one := func(name string, s jsonObject) jsonObject {
 		return jsonObject{"type": "object", "properties": jsonObject{name: s}, "required": []string{name}}
 	}
 	return jsonObject{"anyOf": []jsonObject{
-		one("item", ts.schema(r.item)), one("end", ts.schema(r.end)), one("error", ref("Error")), one("beat", jsonObject{"type": "string", "format": "date-time"}),
+		one("item", ts.item(r)), one("end", ts.schema(r.end)), one("error", ref("Error")), one("beat", jsonObject{"type": "string", "format": "date-time"}),
 	}}
 }
 
 func (ts *types) whole(r route) jsonObject {
 	return jsonObject{"type": "object", "required": []string{"items", "end"}, "properties": jsonObject{
-		"items": jsonObject{"type": "array", "maxItems": jsonItems, "items": ts.schema(r.item)}, "end": ts.schema(r.end),
+		"items": jsonObject{"type": "array", "maxItems": jsonItems, "items": ts.item(r)}, "end": ts.schema(r.end),
 	}}
 }
 
@@ -156,15 +167,7 @@ func (ts *types) operation(r route, method string) jsonObject {
 }
 
 func describe(t *testing.T) ([]byte, *types, []route) {
-	ts, _ := allTypes(t)
-	routes := new(core).all()
-	for _, r := range routes {
-		for _, x := range []reflect.Type{r.q, r.item, r.end} {
-			if x != nil {
-				ts.add(x)
-			}
-		}
-	}
+	ts, routes := allTypes(t)
 	paths := jsonObject{
 		"/api/v1": jsonObject{"get": jsonObject{"summary": "The routes of the API.", "operationId": "routes", "responses": jsonObject{
 			"200": jsonObject{"description": "The answer.", "content": jsonObject{"application/x-ndjson": jsonObject{}}}, "default": jsonObject{"$ref": "#/components/responses/Error"}}}},

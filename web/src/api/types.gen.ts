@@ -254,6 +254,20 @@ export interface EventQuestion {
   id?: string;
 }
 
+/** ExportQuestion asks for all events of a range as a file, the oldest first. */
+export interface ExportQuestion {
+  query?: string;
+  /** event time, included */
+  since?: string;
+  /** event time, excluded */
+  until?: string;
+  clusters?: string[];
+  /** jsonl, which is the default, json, yaml, csv or raw */
+  format?: string;
+  /** zip, which is the default: the file with a manifest and checkpoints; none: the file alone */
+  archive?: string;
+}
+
 /** Facet is the values of a field and how many events of a range have them, counted exactly. */
 export interface Facet {
   field: string;
@@ -298,6 +312,12 @@ export interface Field {
 
 /** FieldsQuestion asks for the fields of the search language. Items are Field. */
 export interface FieldsQuestion {
+}
+
+/** FileFailure is a file that could not be read to its end. */
+export interface FileFailure {
+  path: string;
+  error: string;
 }
 
 /** Followed is a file that is being followed. */
@@ -371,6 +391,21 @@ export interface HitsQuestion {
   rows?: boolean;
 }
 
+/** ImportEnd is what an import came to. */
+export interface ImportEnd {
+  /** but for its Failed */
+  summary: SourceSummary;
+  failed: FileFailure[];
+}
+
+/** ImportQuestion asks the server to read files. Items are source.Progress, the end is an ImportEnd. */
+export interface ImportQuestion {
+  cluster: string;
+  /** absolute; empty: the body goes on with one file's content */
+  paths: string[];
+  again?: boolean;
+}
+
 /** Kind is a sort of failure; each has an exit code of its own. */
 export type Kind = "failed" | "usage" | "tampered" | "missing" | "signature" | "unverifiable" | "signin" | "forbidden" | "notfound" | "method" | "busy" | "limit" | "unavailable";
 
@@ -421,6 +456,35 @@ export interface LedgerVerifiedRange {
   /** size that the signed checkpoint covers */
   checkpoint: number;
   against?: number;
+}
+
+/** Manifest tells what an export holds. */
+export interface Manifest {
+  /** 1 */
+  manifest: number;
+  file: string;
+  events: number;
+  bytes: number;
+  /** of the file */
+  sha256: string;
+  complete: boolean;
+  /** as it ran */
+  query: string;
+  since?: string;
+  until?: string;
+  clusters: string[];
+  coverage: Coverage;
+  /** who exported it */
+  by: string;
+  role: string;
+  scope?: string;
+  bodies: boolean;
+  at: string;
+  version: string;
+  /** of the ledger */
+  publicKey: string;
+  /** files beside this one: signed notes over all events of a cluster */
+  checkpoints?: string[];
 }
 
 /** Kind is what sort of values a field has. */
@@ -855,6 +919,62 @@ export interface Seven {
   to: string;
 }
 
+/** FileError is a file that could not be read to its end. What stood before the error is in the ledger. */
+export interface SourceFileError {
+  Path: string;
+  Err: unknown;
+}
+
+/** Progress is how far an import is. */
+export interface SourceProgress {
+  Files: number;
+  FilesDone: number;
+  /** as the files lie on disk; a pipe counts for nothing */
+  Bytes: number;
+  /** as the files lie on disk; a pipe counts for nothing */
+  Total: number;
+  /** read, known ones and unreadable pieces too */
+  Events: number;
+  Salvaged: number;
+  Quarantined: number;
+  Elapsed: number;
+}
+
+/** Summary is what an import came to. */
+export interface SourceSummary {
+  /** read to their end */
+  Files: number;
+  /** passed over, since an earlier import finished them */
+  Unchanged: number;
+  /** not read, or not to their end */
+  Failed: SourceFileError[];
+  /** found in directories and left alone, by kind: "symbolic link", "pipe", … */
+  NotRead: Record<string, number>;
+  /** files by what they held: "v1", "legacy text", …; one may hold several */
+  Formats: Record<string, number>;
+  /** records that are no audit events, by kind */
+  Skipped: Record<string, number>;
+  /** events; conflicts and salvaged are among the new */
+  New: number;
+  /** events; conflicts and salvaged are among the new */
+  Duplicates: number;
+  /** events; conflicts and salvaged are among the new */
+  Conflicts: number;
+  /** events; conflicts and salvaged are among the new */
+  Salvaged: number;
+  /** unreadable pieces that are new */
+  Quarantined: number;
+  /** unreadable pieces by reason, known ones too */
+  Reasons: Record<string, number>;
+  /** the first few of them: "audit.log at byte 1532: …" */
+  Examples: string[];
+  /** read, after decompression */
+  Bytes: number;
+  From: string;
+  Until: string;
+  Elapsed: number;
+}
+
 /** Status is how a data directory is. */
 export interface Status {
   version: string;
@@ -991,7 +1111,7 @@ export interface Routes {
   /** Shells, port-forwards and the like, each joined from its events. */
   "sessions": { question: SessionQuestion; item: Nothing; end: Sessions };
   /** Ask a named question, or list them. */
-  "ask": { question: AskQuestion; item: unknown; end: Answer };
+  "ask": { question: AskQuestion; item: Event | Group | NamedQuestion; end: Answer };
   /** The versions of an object, each with the request that made it. */
   "objects/history": { question: ObjectQuestion; item: Nothing; end: ObjectLife };
   /** What differs between two versions of an object. */
@@ -1018,4 +1138,6 @@ export interface Routes {
   "tokens/create": { question: TokenQuestion; item: Nothing; end: NewToken };
   /** End a token. */
   "tokens/revoke": { question: RevokeQuestion; item: Nothing; end: Nothing };
+  /** Read files into the ledger. */
+  "import": { question: ImportQuestion; item: SourceProgress; end: ImportEnd };
 }
