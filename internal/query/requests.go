@@ -70,16 +70,18 @@ func (r *Reader) Requests(ctx context.Context, of Range, fields []string, f func
 		coalesce(auditIDText, CASE WHEN auditID IS NULL THEN concat(cluster, ' ', "position") ELSE '' END) AS text, epoch_us("time") - latency AS received`
 	for _, sql := range []string{
 		fmt.Sprintf(`SELECT %s, %s %s AND %s GROUP BY %s`, strings.Join(columns, ", "), strings.ReplaceAll(counted, "WHERE timed", "WHERE "+timed), over, finished, strings.Join(numbers, ", ")),
+		// Nearly all requests have an end, so what has none is found by its key alone, and its fields are read afterwards.
 		fmt.Sprintf(`WITH ends AS (SELECT %[1]s %[2]s AND %[3]s),
-			open AS (SELECT %[1]s, "time", coalesce(stage, '') AS stage, %[4]s AS timed, %[5]s %[2]s AND NOT (%[3]s)),
+			open AS (SELECT cluster, "position", coalesce(stage, '') AS stage, %[1]s %[2]s AND NOT (%[3]s)),
 			endless AS (
 				SELECT * FROM open ANTI JOIN ends USING (id, text, received) ANTI JOIN (SELECT id, text FROM ends WHERE received IS NULL) USING (id, text) WHERE received IS NOT NULL
 				UNION ALL SELECT * FROM open ANTI JOIN ends USING (id, text) WHERE received IS NULL),
-			started AS (SELECT id, text, received FROM endless WHERE stage = 'ResponseStarted')
-			SELECT %[6]s, %[7]s FROM (
-				SELECT * FROM endless WHERE stage = 'ResponseStarted'
-				UNION ALL SELECT * FROM endless ANTI JOIN started USING (id, text, received) WHERE stage <> 'ResponseStarted'
-			) GROUP BY %[6]s`, key, over, finished, timed, strings.Join(columns, ", "), strings.Join(names, ", "), counted),
+			started AS (SELECT id, text, received FROM endless WHERE stage = 'ResponseStarted'),
+			last AS (
+				SELECT cluster, "position" FROM endless WHERE stage = 'ResponseStarted'
+				UNION ALL SELECT cluster, "position" FROM endless ANTI JOIN started USING (id, text, received) WHERE stage <> 'ResponseStarted')
+			SELECT %[6]s, %[7]s FROM (SELECT cluster, "position", "time", %[4]s AS timed, %[5]s %[2]s AND NOT (%[3]s)) SEMI JOIN last USING (cluster, "position")
+			GROUP BY %[6]s`, key, over, finished, timed, strings.Join(columns, ", "), strings.Join(names, ", "), counted),
 	} {
 		err = a.conn.query(ctx, sql, func(ch chunk) error {
 			n, first, last := ch.column(len(fields)).ints(), ch.column(len(fields)+1).ints(), ch.column(len(fields)+2).ints()

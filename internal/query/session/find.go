@@ -155,7 +155,7 @@ func keyOf(r *query.Row) key {
 	return k
 }
 
-var errEnough = errors.New("enough")
+var errEnough = errors.New("there are sessions enough")
 
 // keys finds the newest sessions that an event of the range and the query belongs to.
 func (f *finding) keys(kind *match.Predicate) (found []candidate, err error) {
@@ -178,7 +178,9 @@ func (f *finding) keys(kind *match.Predicate) (found []candidate, err error) {
 	})
 	if errors.Is(err, errEnough) {
 		err = nil
-		f.cover.LimitReached, f.cover.Complete, f.cover.Why = true, true, nil
+		f.cover.LimitReached = true
+		f.cover.Why = slices.DeleteFunc(f.cover.Why, func(why string) bool { return why == errEnough.Error() })
+		f.cover.Complete = len(f.cover.Why) == 0
 	}
 	return found, err
 }
