@@ -1,8 +1,8 @@
-import { Modal } from '@mantine/core'
 import { type FormEvent, useState } from 'react'
 import { send } from '../api/client'
 import type { NewToken } from '../api/types.gen'
 import { Button, ErrorBox, quote } from '../components'
+import { Dialog } from './Dialog'
 import s from './tokens.module.css'
 
 type Role = 'reader' | 'auditor' | 'admin' | 'ingest'
@@ -34,9 +34,9 @@ interface Props {
 /** A new token: whose, what it may do and see, and until when. */
 export function CreateDialog({ opened, onClose, onMade }: Props) {
   return (
-    <Modal opened={opened} onClose={onClose} title="New token" closeButtonProps={{ 'aria-label': 'Close' }} size="lg">
+    <Dialog opened={opened} onClose={onClose} title="New token" size="lg">
       {opened && <Form onClose={onClose} onMade={onMade} />}
-    </Modal>
+    </Dialog>
   )
 }
 

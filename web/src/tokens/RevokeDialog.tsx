@@ -1,8 +1,8 @@
-import { Modal } from '@mantine/core'
 import { useEffect, useState } from 'react'
 import type { TokenInfo } from '../api/types.gen'
 import { Button, ErrorBox } from '../components'
 import { inert } from '../event/inert'
+import { Dialog } from './Dialog'
 import s from './tokens.module.css'
 
 interface Props {
@@ -16,7 +16,7 @@ export function RevokeDialog({ token, onClose, revoke }: Props) {
   const [error, setError] = useState<Error>()
   useEffect(() => setError(undefined), [token])
   return (
-    <Modal opened={token !== undefined} onClose={onClose} title="Revoke this token?" closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Dialog opened={token !== undefined} onClose={onClose} title="Revoke this token?">
       {token && (
         <div className={s.form}>
           <p>
@@ -34,6 +34,6 @@ export function RevokeDialog({ token, onClose, revoke }: Props) {
           </div>
         </div>
       )}
-    </Modal>
+    </Dialog>
   )
 }
