@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -26,15 +27,32 @@ func upTo(limit, normal int) (int, error) {
 	return limit, nil
 }
 
-// facetsThere refuses fields that events cannot be counted by.
-func facetsThere(names ...string) error {
+// facetNames are the names by which events are counted, of fields by any of their names. It refuses fields by which they cannot be.
+func facetNames(names ...string) ([]string, error) {
 	known := append(query.Facets(), "code-class")
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return &Error{Usage, "what events can be counted by: " + unknown("field", name, known)}
+	resolved := make([]string, len(names))
+	for i, name := range names {
+		resolved[i] = name
+		for _, f := range match.Fields() {
+			if f.Name == name || slices.Contains(f.Aliases, name) {
+				resolved[i] = cmp.Or(facetOf(f, known), name)
+			}
+		}
+		if !slices.Contains(known, resolved[i]) {
+			return nil, &Error{Usage, "what events can be counted by: " + unknown("field", name, known)}
 		}
 	}
-	return nil
+	return resolved, nil
+}
+
+// facetOf is the name by which events are counted by a field, "" if they cannot be.
+func facetOf(f match.Field, known []string) string {
+	for _, name := range append(slices.Clone(f.Aliases), f.Name) {
+		if slices.Contains(known, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 func (c *core) facets(ctx context.Context, by *asker, q FacetsQuestion, emit func(query.Facet) error) (*Coverage, error) {
@@ -42,14 +60,15 @@ func (c *core) facets(ctx context.Context, by *asker, q FacetsQuestion, emit fun
 	if err != nil {
 		return nil, err
 	}
-	if err := facetsThere(q.Fields...); err != nil {
+	fields, err := facetNames(q.Fields...)
+	if err != nil {
 		return nil, err
 	}
 	of, err := c.rangeOf(ctx, by, q.Range)
 	if err != nil {
 		return nil, err
 	}
-	all, cov, err := by.read.Facets(ctx, of, q.Fields, limit, q.Rare)
+	all, cov, err := by.read.Facets(ctx, of, fields, limit, q.Rare)
 	if err != nil {
 		return nil, notOfTheQuestion(ctx, err)
 	}
@@ -66,14 +85,15 @@ func (c *core) values(ctx context.Context, by *asker, q ValuesQuestion, _ func(n
 	if err != nil {
 		return v, err
 	}
-	if err := facetsThere(q.Field); err != nil {
+	field, err := facetNames(q.Field)
+	if err != nil {
 		return v, err
 	}
 	of, err := c.rangeOf(ctx, by, q.Range)
 	if err != nil {
 		return v, err
 	}
-	v.Values, v.Cover, err = by.read.Values(ctx, of, q.Field, q.Prefix, limit)
+	v.Values, v.Cover, err = by.read.Values(ctx, of, field[0], q.Prefix, limit)
 	return v, notOfTheQuestion(ctx, err)
 }
 
@@ -83,13 +103,7 @@ type FieldsQuestion struct{}
 func (c *core) fields(_ context.Context, _ *asker, _ FieldsQuestion, emit func(Field) error) (nothing, error) {
 	facets := query.Facets()
 	for _, f := range match.Fields() {
-		x := Field{Field: f}
-		for _, name := range append(f.Aliases, f.Name) {
-			if slices.Contains(facets, name) {
-				x.Facet = name
-				break
-			}
-		}
+		x := Field{f, facetOf(f, facets)}
 		if err := emit(x); err != nil {
 			return nothing{}, err
 		}

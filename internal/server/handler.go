@@ -68,7 +68,7 @@ func (c *core) search(ctx context.Context, by *asker, q SearchQuestion, emit fun
 	var cov *query.Coverage
 	switch {
 	case q.Follow:
-		cov, err := c.follow(ctx, by, s, q.Clusters, give)
+		cov, err := c.follow(ctx, by, s, q.Clusters, func() {}, give)
 		return cov, notOfTheQuestion(ctx, err)
 	case q.Sort == "latency":
 		slowest := named.Asked{Question: named.Question{Sort: q.Sort}}
@@ -149,8 +149,9 @@ func firstLine(err error) string {
 
 const followEvery = 200 * time.Millisecond
 
-// follow gives what is there, the oldest first, then what arrives, in the order of its arrival, until whoever asks has gone.
-func (c *core) follow(ctx context.Context, by *asker, s query.Search, named []string, give func(*query.Row) error) (Coverage, error) {
+// follow gives what is there, the oldest first, calls began, then gives what arrives, in the order of its arrival, until whoever
+// asks has gone.
+func (c *core) follow(ctx context.Context, by *asker, s query.Search, named []string, began func(), give func(*query.Row) error) (Coverage, error) {
 	// The newest rows come first out of a search with a limit, and are to be given last.
 	var first []*query.Row
 	keep := func(r *query.Row) error { first = append(first, r); return nil }
@@ -166,6 +167,7 @@ func (c *core) follow(ctx context.Context, by *asker, s query.Search, named []st
 			return Coverage{}, err
 		}
 	}
+	began()
 	next := map[string]uint64{}
 	maps.Copy(next, cov.Ends)
 	predicate := s.Query
@@ -210,7 +212,8 @@ func (c *core) sizes(clusters []string) map[string]uint64 {
 // clusters are those that there are for whoever asks, sorted: Annals' own is for auditors, and one in which a scoped reader sees
 // nothing is not there for it.
 func (c *core) clusters(ctx context.Context, by *asker) ([]string, error) {
-	names := slices.Sorted(maps.Keys(c.sizes(nil)))
+	names := slices.AppendSeq([]string{}, maps.Keys(c.sizes(nil)))
+	slices.Sort(names)
 	if !by.Role.AtLeast(access.Auditor) {
 		names = slices.DeleteFunc(names, func(name string) bool { return name == ledger.Own })
 	}

@@ -36,9 +36,11 @@ func (c *core) hits(ctx context.Context, by *asker, q HitsQuestion, emit func(Hi
 		return nil, &Error{Usage, fmt.Sprintf("steps of %v seconds make more than the %d buckets that a histogram may have: narrow the range, or take a longer step", q.Step, maxHitBuckets)}
 	}
 	if q.By != "" {
-		if err := facetsThere(q.By); err != nil {
+		names, err := facetNames(q.By)
+		if err != nil {
 			return nil, err
 		}
+		q.By = names[0]
 	}
 	h, err := by.read.Hits(ctx, of, query.HitsOptions{Step: time.Duration(q.Step * float64(time.Second)), Buckets: q.Buckets, By: q.By, Top: q.Top})
 	if err != nil {

@@ -344,7 +344,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			`"requestReceivedTimestamp"`, fmt.Sprintf(`"responseObject":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"app","namespace":"team-a","uid":"u-1","resourceVersion":"%d"},"data":{"colour":%q}},"requestReceivedTimestamp"`, n, colour)).Replace(eventText(n, "update"))
 	}
 	add(t, c, "prod", object(501, "blue"), object(502, "red"))
-	srv := serve(t, c)
+	srv, none := serve(t, c), serve(t, newCore(t))
 	for _, r := range c.all() {
 		if r.name == "tail" || r.name == "export" || r.name == "tokens/revoke" {
 			continue // their answers have no end, are files, or need what another test makes
@@ -372,6 +372,15 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 					path, body = api+r.name, q
 				}
 				resp, text := call(t, srv, "admin", strings.ToUpper(method), path, body, "Accept", accept)
+				if empty, said := call(t, none, "admin", strings.ToUpper(method), path, body, "Accept", accept); accept == "application/json" && empty.StatusCode == 200 {
+					v, err := jsonschema.UnmarshalJSON(strings.NewReader(said))
+					if err == nil {
+						err = whole.Validate(v)
+					}
+					if err != nil {
+						t.Errorf("%s %s, of an empty ledger: %v: %.500s", r.name, q, err, said)
+					}
+				}
 				if resp.StatusCode != 200 {
 					t.Errorf("%s %s: %d %s", r.name, q, resp.StatusCode, text)
 					continue

@@ -147,6 +147,9 @@ func newLines(w http.ResponseWriter, r *http.Request) *lines {
 	if by := askerOf(r.Context()); by != nil && by.isOwner() {
 		l.patience = 0 // a pager may stand still for hours
 	}
+	if r.URL.Path == api+"tail" {
+		l.last = l.last.Add(flushEvery - beatEvery) // whoever waits for events learns soon that the wait has begun
+	}
 	go func() {
 		defer close(l.done)
 		t := time.NewTicker(flushEvery)
