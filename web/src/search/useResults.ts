@@ -1,7 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { AskError, ask, isAbort } from '../api/client'
 import type { Coverage, Event } from '../api/types'
-import { keyOf } from './address'
 
 // The events of a search, a page at a time, shown as they stream in. Another search, or leaving, cancels the work in the server.
 
@@ -29,15 +28,6 @@ export interface Results {
   asked: Asked
 }
 
-/** The first microsecond behind a time. */
-export function justAfter(time: string): string {
-  const m = /^(.+?)(?:\.(\d{1,6}))?\d*Z$/.exec(time)
-  if (!m) return time
-  const micros = Number((m[2] ?? '').padEnd(6, '0')) + 1
-  if (micros < 1_000_000) return `${m[1]}.${String(micros).padStart(6, '0')}Z`
-  return new Date(Date.parse(`${m[1]}Z`) + 1000).toISOString()
-}
-
 /** What two pages of one answer cover: the first knows the range. */
 function joined(a: Coverage, b: Coverage): Coverage {
   const why = [...new Set([...(a.why ?? []), ...(b.why ?? [])])]
@@ -59,19 +49,16 @@ export function useResults(asked: Asked, round: number, enabled: boolean) {
     const own = new AbortController()
     control.current = own
     const began = performance.now()
-    // The next page begins at the last event's time, with what stands there already left out.
     const last = events.at(-1)
-    const seen = new Set<string>()
-    for (let i = events.length - 1; i >= 0 && events[i]!.time === last?.time; i--) seen.add(keyOf(events[i]!))
     let all = events
     try {
       const { end } = await ask<Event, Coverage>(
         'events',
-        { ...asked, until: last ? justAfter(last.time) : asked.until, limit: limit + seen.size, detail: 'summary' },
+        { ...asked, limit, detail: 'summary', after: last && `${last.time},${last.cluster},${last.position}` },
         {
           signal: own.signal,
           onItems: (items) => {
-            all = all.concat(seen.size ? items.filter((e) => !seen.has(keyOf(e))) : items)
+            all = all.concat(items)
             setState((s) => ({ ...s, events: all, phase: 'streaming' }))
           },
         },
