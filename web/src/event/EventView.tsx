@@ -61,17 +61,19 @@ export function EventView({ cluster, position, page }: EventViewProps) {
   if (answer.error) {
     return (
       <div className={s.view}>
+        {page && <h1>This event cannot be shown</h1>}
         <ErrorBox error={answer.error} what="Reading the event" retry={() => answer.refetch()} />
       </div>
     )
   }
-  if (!detail) return <Waiting />
+  if (!detail) return <Waiting page={page} />
   return <Whole key={`${cluster}/${position}`} detail={detail} page={page} open={open} filter={filter} />
 }
 
-function Waiting() {
+function Waiting({ page }: { page?: boolean }) {
   return (
     <div className={s.view} aria-busy="true">
+      {page && <h1 className="visually-hidden">Event</h1>}
       <span className="visually-hidden" role="status">
         Reading the event
       </span>

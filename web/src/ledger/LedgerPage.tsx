@@ -48,7 +48,7 @@ function Ledger() {
     >
       <ErrorBox error={answer.error} what="Asking how the record is" retry={() => answer.refetch()} />
       {!states && !answer.error && <Skeleton height="10rem" />}
-      {states?.length === 0 && <p className="soft">No cluster has delivered anything yet.</p>}
+      {states?.length === 0 && <p className="soft">{me.data?.scope ? 'No event lies within your scope yet, so there is no record to show.' : 'No cluster has delivered anything yet.'}</p>}
       {states?.map((state) => (
         <Cluster key={state.cluster} state={state} />
       ))}

@@ -93,6 +93,7 @@ function Recent() {
     return [...by.values()].slice(0, 50)
   }, [answer.data])
   const cover = answer.data?.end
+  const several = rows.some((r) => r.at.cluster !== rows[0]?.at.cluster)
   return (
     <Panel
       title="Changed last"
@@ -118,6 +119,7 @@ function Recent() {
           columns={[
             { key: 'object', head: 'Object', header: true, by: (r) => r.at.name, cell: (r) => <Link href={to.here(objectPath(r.at))}>{inert(`${r.at.resource}/${r.at.name}`)}</Link> },
             { key: 'ns', head: 'Namespace', by: (r) => r.at.namespace ?? '', cell: (r) => inert(r.at.namespace ?? '') || <span className="soft">cluster-wide</span> },
+            ...(several ? [{ key: 'cluster', head: 'Cluster', by: (r: Changed) => r.at.cluster, cell: (r: Changed) => inert(r.at.cluster) }] : []),
             { key: 'time', head: 'Last change', by: (r) => r.last.time, cell: (r) => <Time at={r.last.time} as="minute" /> },
             { key: 'what', head: 'What happened', cell: (r) => <span className={s.cell}><Sentence event={r.last} /></span> },
             { key: 'times', head: 'Changes', align: 'right', by: (r) => r.times, cell: (r) => r.times },

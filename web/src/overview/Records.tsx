@@ -12,7 +12,7 @@ export function Records({ states }: { states: LedgerState[] | undefined }) {
   if (!states) return <Skeleton height="3rem" />
   return (
     <ul className={s.records} aria-label="The record of each cluster" data-testid="records">
-      {states.length === 0 && <li className="soft">No cluster has delivered anything yet.</li>}
+      {states.length === 0 && <li className="soft">There is no event yet that you may see.</li>}
       {states.map((state) => (
         <Record key={state.cluster} state={state} />
       ))}

@@ -1,8 +1,7 @@
 import { type FormEvent, useState } from 'react'
 import { send } from '../api/client'
 import type { NewToken } from '../api/types.gen'
-import { Button, ErrorBox, quote } from '../components'
-import { Dialog } from './Dialog'
+import { Button, Dialog, ErrorBox, quote } from '../components'
 import s from './tokens.module.css'
 
 type Role = 'reader' | 'auditor' | 'admin' | 'ingest'

@@ -1,8 +1,7 @@
 import { useEffect, useState } from 'react'
 import type { TokenInfo } from '../api/types.gen'
-import { Button, ErrorBox } from '../components'
+import { Button, Dialog, ErrorBox } from '../components'
 import { inert } from '../event/inert'
-import { Dialog } from './Dialog'
 import s from './tokens.module.css'
 
 interface Props {
