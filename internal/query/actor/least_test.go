@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"annals.dev/audit"
 	"github.com/google/go-cmp/cmp"
+
+	"annals.dev/audit"
 )
 
 // asked is what an authorizer is asked about a request, by Kubernetes' own account: the name of an object that is created is not
