@@ -17,10 +17,10 @@ set it: who, when, and which event proves it (cluster/position, for annals prove
 A line marked ? may have been changed since, or been set by another, by a request of which it was not
 recorded what it did. Lines without a version are older than the first observation.`
 
-const blameExample = `  # who set each line of a config map
-  annals blame cm/app -n prod
-  # as it was yesterday
-  annals blame cm/app -n prod --until yesterday`
+const blameExample = `  # who set each line of a deployment
+  annals blame deploy/web -n prod
+  # as it was at the end of a day
+  annals blame deploy/web -n prod --until 2026-11-22`
 
 func newBlame(e *env) *cobra.Command {
 	var o aboutObject

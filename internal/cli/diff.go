@@ -24,10 +24,10 @@ The exit code is 0 if both are the same, 1 if they differ, 2 for wrong use, 3 if
 
 const diffExample = `  # what the newest version changed
   annals diff deploy/web -n prod
-  # what version 3 changed
-  annals diff deploy/web@3 -n prod
-  # from version 3 to version 5
-  annals diff deploy/web@3..5 -n prod`
+  # what version 94 changed
+  annals diff deploy/web@94 -n prod
+  # from version 92 to version 94, with all lines
+  annals diff deploy/web@92..94 -n prod -U -1`
 
 func newDiff(e *env) *cobra.Command {
 	var o aboutObject

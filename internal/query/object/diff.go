@@ -46,7 +46,7 @@ func (t *told) pair(from, to int) (a, b *version, err error) {
 	if from == 0 {
 		from = to - 1
 	}
-	for _, n := range []int{from, to} {
+	for _, n := range []int{to, from} {
 		if n < 0 || n > newest {
 			return nil, nil, usagef("there is no version %d of %s/%s: they are 1 to %d", n, t.ref.Resource, t.ref.Name, newest)
 		}

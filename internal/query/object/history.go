@@ -199,12 +199,6 @@ func (t *told) note(limited bool, first time.Time) {
 	if limited {
 		add("more than %d events are about it: the versions begin at %s; ask for what was before with an earlier end (until)", maxActs, first.UTC().Format(time.RFC3339))
 	}
-	if t.statusOnly > 0 {
-		add("%s of its status alone, which are no versions unless the status is asked for", count(t.statusOnly, "write", "writes"))
-	}
-	if t.unchanged > 0 {
-		add("%s changed nothing that is shown (managed fields and the annotation %s are not)", count(t.unchanged, "write", "writes"), lastApplied)
-	}
 	if t.forgotten > 0 {
 		add("the oldest %s are told without what they were: they are too large to hold all", count(t.forgotten, "version", "versions"))
 	}
@@ -213,6 +207,17 @@ func (t *told) note(limited bool, first time.Time) {
 	}
 	if len(t.versions) == 0 {
 		add("no change of it was recorded; that it was read can be seen with reads")
+	}
+}
+
+// silentWrites tells of writes that made no version.
+func (t *told) silentWrites() {
+	add := func(format string, args ...any) { t.notes = append(t.notes, fmt.Sprintf(format, args...)) }
+	if t.statusOnly > 0 {
+		add("%s of its status alone, which are no versions unless the status is asked for", count(t.statusOnly, "write", "writes"))
+	}
+	if t.unchanged > 0 {
+		add("%s changed nothing that is shown (managed fields and the annotation %s are not)", count(t.unchanged, "write", "writes"), lastApplied)
 	}
 }
 
@@ -241,6 +246,7 @@ func History(ctx context.Context, r *query.Reader, q Question, clusters ...strin
 	if err != nil {
 		return nil, err
 	}
+	t.silentWrites()
 	limit := q.Limit
 	if limit == 0 {
 		limit = defaultLimit

@@ -68,7 +68,10 @@ func builtIn(name, group string) (found []schema.GroupResource) {
 func plurals(name string) []string {
 	name = strings.ToLower(name)
 	plural, singular := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Kind: name})
-	names := []string{name, plural.Resource, singular.Resource, name + "s", name + "es"}
+	names := []string{name, singular.Resource}
+	if !strings.HasSuffix(name, "s") {
+		names = append(names, plural.Resource, name+"s")
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
