@@ -2,9 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -162,5 +166,50 @@ func TestAllQuestions(t *testing.T) {
 	cancel()
 	if _, err := l.enter(ctx, &asker{Caller: access.Caller{Name: "gone", TokenID: "y", Role: access.Reader}}); err == nil {
 		t.Error("somebody who has gone is let in")
+	}
+}
+
+// An answer of which nothing is read is broken off, and so is the work for it.
+func TestNobodyReads(t *testing.T) {
+	big := strings.Repeat("x", 64<<10)
+	for name, write := range map[string]func(w http.ResponseWriter, r *http.Request) error{
+		"lines": func(w http.ResponseWriter, r *http.Request) error {
+			l := newLines(w, r)
+			defer l.close()
+			l.patience = 200 * time.Millisecond
+			for {
+				if err := l.put("item", big); err != nil {
+					return err
+				}
+			}
+		},
+		"file": func(w http.ResponseWriter, r *http.Request) error {
+			out := &patient{w, 200 * time.Millisecond}
+			for {
+				if _, err := out.Write([]byte(big)); err != nil {
+					return err
+				}
+			}
+		},
+	} {
+		ended := make(chan error, 1)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { ended <- write(w, r) }))
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-ended:
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: it is written for ever", name)
+		}
+		conn.Close()
+		srv.Close()
 	}
 }

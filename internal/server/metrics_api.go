@@ -46,11 +46,13 @@ func (m *apiMetrics) count(of route, next http.Handler) http.Handler {
 		m.ready()
 		begun := time.Now()
 		s := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		defer func() { // an answer that is broken off counts, too
+			m.requests.WithLabelValues(of.name, strconv.Itoa(s.status)).Inc()
+			if !of.endless {
+				m.seconds.WithLabelValues(of.name).Observe(time.Since(begun).Seconds())
+			}
+		}()
 		next.ServeHTTP(s, r)
-		m.requests.WithLabelValues(of.name, strconv.Itoa(s.status)).Inc()
-		if !of.endless {
-			m.seconds.WithLabelValues(of.name).Observe(time.Since(begun).Seconds())
-		}
 	})
 }
 
