@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/flate"
+
 	"annals.dev/internal/query"
 )
 
@@ -187,6 +189,7 @@ func (c *core) searchAll(ctx context.Context, by *asker, s query.Search, f func(
 // archive writes the file, the checkpoints and the manifest into a zip.
 func (e *export) archive(ctx context.Context, w io.Writer) error {
 	z := zip.NewWriter(w)
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
 	create := func(name string) (io.Writer, error) {
 		return z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: e.began})
 	}
