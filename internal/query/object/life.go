@@ -236,7 +236,7 @@ func (l *life) observe(a *act, doc map[string]any, missed, fresh bool) {
 
 // silent counts an act that changed nothing that is shown.
 func (l *life) silent(a *act, sameStatus bool) {
-	if slices.Contains(statusLike, a.event.Subresource) || !sameStatus {
+	if !l.q.Status && (slices.Contains(statusLike, a.event.Subresource) || !sameStatus) {
 		l.statusOnly++
 	} else {
 		l.unchanged++
