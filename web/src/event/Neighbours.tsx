@@ -81,7 +81,7 @@ export function NeighboursPart({ event, page, open }: Props) {
             )}
             {found.search && <Link href={to.search(found.search, { clusters: [event.cluster] })}>All of them in Search</Link>}
           </div>
-          <CoverageLine of={found.coverage} />
+          <CoverageLine of={{ ...found.coverage, returned: found.before.length + found.after.length }} />
         </>
       )}
     </div>

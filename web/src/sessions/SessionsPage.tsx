@@ -82,7 +82,7 @@ export default function SessionsPage() {
               Show more
             </Button>
           )}
-          <CoverageLine of={end?.coverage} unit="events" />
+          <CoverageLine of={end?.coverage} unit="sessions" />
         </div>
       </Panel>
     </Page>
