@@ -117,7 +117,7 @@ func (p *Profile) requests(ctx context.Context, r *query.Reader, a *about) (err 
 		*x.to = p.first(x.of, x.name)
 	}
 	if timeless > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("%d requests arrived cut short and do not tell when they were: first, last and days are without them.", timeless))
+		p.Notes = append(p.Notes, fmt.Sprintf("Of the requests, %d arrived cut short, without telling the time: first, last and days are without what arrived so.", timeless))
 	}
 	for _, day := range slices.Sorted(maps.Keys(days)) {
 		p.Days = append(p.Days, *days[day])

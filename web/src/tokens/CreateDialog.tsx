@@ -49,20 +49,15 @@ function Form({ onClose, onMade }: Omit<Props, 'opened'>) {
   const [note, setNote] = useState('')
   const [error, setError] = useState<Error>()
   const [busy, setBusy] = useState(false)
-  const ingest = role === 'ingest'
-  // A cluster that suddenly could no longer deliver would leave a gap.
-  const choose = (r: Role) => {
-    setRole(r)
-    if ((r === 'ingest') !== ingest) setSeconds(r === 'ingest' ? 0 : 90 * day)
-  }
+  const ingest = role === 'ingest' // it never ends: a cluster that could no longer deliver would leave a gap
   const question = {
     role,
     name: ingest ? undefined : name.trim() || undefined,
     cluster: ingest ? cluster.trim() : undefined,
     scope: role === 'reader' ? scope.trim() || undefined : undefined,
     bodies: ingest ? undefined : bodies,
-    seconds: seconds || undefined,
-    never: seconds === 0 || undefined,
+    seconds: ingest ? undefined : seconds || undefined,
+    never: ingest ? undefined : seconds === 0 || undefined,
     note: note.trim() || undefined,
   }
   const cli = [
@@ -71,7 +66,7 @@ function Form({ onClose, onMade }: Omit<Props, 'opened'>) {
     question.cluster && `--cluster ${quote(question.cluster)}`,
     question.scope && `--scope ${quote(question.scope)}`,
     question.bodies && '--bodies',
-    seconds ? `--expires ${seconds / day}d` : '--expires never',
+    !ingest && (seconds ? `--expires ${seconds / day}d` : '--expires never'),
     question.note && `--note ${quote(question.note)}`,
   ]
   const submit = async (e: FormEvent) => {
@@ -93,7 +88,7 @@ function Form({ onClose, onMade }: Omit<Props, 'opened'>) {
         <legend>Role</legend>
         {roles.map(([r, about]) => (
           <label key={r} className={s.choice}>
-            <input type="radio" name="role" value={r} checked={role === r} onChange={() => choose(r)} />
+            <input type="radio" name="role" value={r} checked={role === r} onChange={() => setRole(r)} />
             <span>
               <b>{r}</b> <span className="soft">{about}</span>
             </span>
@@ -122,15 +117,17 @@ function Form({ onClose, onMade }: Omit<Props, 'opened'>) {
           </span>
         </label>
       )}
-      <Field id="token-ends" label="It ends after">
-        <select id="token-ends" value={seconds} onChange={(e) => setSeconds(Number(e.currentTarget.value))}>
-          {ends.map(([label, n]) => (
-            <option key={n} value={n}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </Field>
+      {!ingest && (
+        <Field id="token-ends" label="It ends after">
+          <select id="token-ends" value={seconds} onChange={(e) => setSeconds(Number(e.currentTarget.value))}>
+            {ends.map(([label, n]) => (
+              <option key={n} value={n}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </Field>
+      )}
       <Field id="token-note" label="Note">
         <input id="token-note" value={note} onChange={(e) => setNote(e.currentTarget.value)} autoComplete="off" />
       </Field>
