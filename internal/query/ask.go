@@ -21,6 +21,9 @@ type Range struct {
 	Clusters []string         // none: all
 }
 
+// Nowhere is the Clusters of a question about no cluster at all.
+var Nowhere = []string{""}
+
 // asking is one question being answered. One goroutine uses it.
 type asking struct {
 	engine     *Engine
@@ -56,7 +59,7 @@ func (r *Reader) ask(ctx context.Context, of Range) (*asking, error) {
 		a.to = of.Until.UnixMicro() - 1
 	}
 	if a.from > a.to {
-		return nil, fmt.Errorf("the range ends before it begins: since %s, until %s", of.Since.Format(time.RFC3339), of.Until.Format(time.RFC3339))
+		return nil, wrongQuestion("the range ends before it begins: since %s, until %s", of.Since.Format(time.RFC3339), of.Until.Format(time.RFC3339))
 	}
 	a.cols, a.rest = a.whole.Columns()
 	a.columns = conditionOf(a.cols)

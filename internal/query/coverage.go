@@ -51,7 +51,7 @@ func coverageOf(s *ledger.Snapshot, asked []string, parts []*part) *Coverage {
 		c.missing(v)
 	}
 	for _, name := range asked {
-		if !slices.ContainsFunc(s.Clusters, func(v *ledger.ClusterView) bool { return v.Name == name }) {
+		if name != "" && !slices.ContainsFunc(s.Clusters, func(v *ledger.ClusterView) bool { return v.Name == name }) {
 			c.incomplete("the ledger has no cluster %q", name)
 		}
 	}

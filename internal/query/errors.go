@@ -9,6 +9,15 @@ import (
 // ErrClosed says that the engine was closed.
 var ErrClosed = errors.New("the query engine is closed")
 
+// QuestionError says what is wrong with a question, and what to ask instead.
+type QuestionError struct{ Message string }
+
+func (e *QuestionError) Error() string { return e.Message }
+
+func wrongQuestion(format string, args ...any) error {
+	return &QuestionError{fmt.Sprintf(format, args...)}
+}
+
 // Error is what DuckDB said of a statement.
 type Error struct{ Message string }
 

@@ -111,7 +111,7 @@ func facetsOf(fields []string) (all []facet, _ error) {
 	for _, f := range fields {
 		x, ok := facets[f]
 		if !ok {
-			return nil, fmt.Errorf("events cannot be counted by %q: choose one of %s", f, strings.Join(Facets(), ", "))
+			return nil, wrongQuestion("events cannot be counted by %q: choose one of %s", f, strings.Join(Facets(), ", "))
 		}
 		all = append(all, x)
 	}
@@ -328,7 +328,7 @@ type Bucket struct {
 func (r *Reader) Histogram(ctx context.Context, of Range, step time.Duration) ([]Bucket, *Coverage, error) {
 	us := step.Microseconds()
 	if us <= 0 {
-		return nil, nil, fmt.Errorf("a histogram's step is at least a microsecond, not %s", step)
+		return nil, nil, wrongQuestion("a histogram's step is at least a microsecond, not %s", step)
 	}
 	a, err := r.ask(ctx, of)
 	if err != nil {
@@ -348,7 +348,7 @@ func (r *Reader) Histogram(ctx context.Context, of Range, step time.Duration) ([
 				counts[b] += n
 			}
 			if len(counts) > maxValues {
-				return fmt.Errorf("steps of %s make more than the %d buckets that are held at once: narrow the range, or take a longer step", step, maxValues)
+				return wrongQuestion("steps of %s make more than the %d buckets that are held at once: narrow the range, or take a longer step", step, maxValues)
 			}
 			return nil
 		})

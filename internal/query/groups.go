@@ -18,7 +18,7 @@ const maxFields = 8
 func (r *Reader) Groups(ctx context.Context, of Range, fields []string, n int) ([]Group, *Coverage, error) {
 	by, err := facetsOf(fields)
 	if len(fields) == 0 || len(fields) > maxFields {
-		err = fmt.Errorf("events are counted by 1 to %d fields together, not by %d: choose of %s", maxFields, len(fields), strings.Join(Facets(), ", "))
+		err = wrongQuestion("events are counted by 1 to %d fields together, not by %d: choose of %s", maxFields, len(fields), strings.Join(Facets(), ", "))
 	}
 	if err != nil {
 		return nil, nil, err

@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func (r *Reader) Hits(ctx context.Context, of Range, opt HitsOptions) (*Hits, er
 		opt.Top = 5
 	}
 	if opt.Buckets = min(opt.Buckets, maxBuckets); opt.Step < 0 || opt.Step > 0 && opt.Step < time.Millisecond {
-		return nil, fmt.Errorf("a histogram's step is at least a millisecond, not %s", opt.Step)
+		return nil, wrongQuestion("a histogram's step is at least a millisecond, not %s", opt.Step)
 	}
 	if opt.Top = min(opt.Top, maxSeries); opt.By != "" {
 		if _, err := facetsOf([]string{opt.By}); err != nil {
@@ -176,7 +175,7 @@ func (opt HitsOptions) step(from, to int64) (int64, error) {
 	if opt.Step > 0 {
 		us := opt.Step.Microseconds()
 		if n := floor(to, us) - floor(from, us) + 1; from <= to && (n > maxBuckets || n <= 0) {
-			return 0, fmt.Errorf("steps of %s make more than the %d buckets that a histogram may have: narrow the range, or take a longer step", opt.Step, maxBuckets)
+			return 0, wrongQuestion("steps of %s make more than the %d buckets that a histogram may have: narrow the range, or take a longer step", opt.Step, maxBuckets)
 		}
 		return us, nil
 	}

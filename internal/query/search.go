@@ -50,7 +50,7 @@ func (c *Cursor) sql(oldestFirst bool) string {
 // asked; beside an error it tells what was given before it.
 func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Coverage, error) {
 	if s.Slowest && (s.Limit < 1 || s.Limit > maxSlowest || s.After != nil || s.OldestFirst) {
-		return nil, fmt.Errorf("the slowest are asked for with a limit of 1 to %d, from the first, and in no other order", maxSlowest)
+		return nil, wrongQuestion("the slowest are asked for with a limit of 1 to %d, from the first, and in no other order", maxSlowest)
 	}
 	a, err := r.ask(ctx, s.Range)
 	if err != nil {

@@ -27,10 +27,10 @@ type ResultColumn struct{ Name, Type string }
 func (r *Reader) SQL(ctx context.Context, st Statement, columns func([]ResultColumn) error, row func([]any) error) (*Coverage, error) {
 	begun := time.Now()
 	if len(st.SQL) > MaxStatement {
-		return nil, fmt.Errorf("the statement is %d bytes long, more than the %d that one may be", len(st.SQL), MaxStatement)
+		return nil, wrongQuestion("the statement is %d bytes long, more than the %d that one may be", len(st.SQL), MaxStatement)
 	}
 	if !utf8.ValidString(st.SQL) || strings.ContainsRune(st.SQL, 0) {
-		return nil, errors.New("the statement is not text: it holds a zero byte or is not UTF-8")
+		return nil, wrongQuestion("the statement is not text: it holds a zero byte or is not UTF-8")
 	}
 	var cov *Coverage
 	err := r.isolated(ctx, st, func(c *conn, covered *Coverage) error {

@@ -108,7 +108,8 @@ type ending struct {
 func (a *account) tell(ctx context.Context, by *asker, r *http.Request) {
 	note := func(key, value string) { capture.Annotate(ctx, key, value) }
 	var e ending
-	lines := strings.HasPrefix(a.Header().Get("Content-Type"), "application/")
+	file := a.Header().Get("Trailer") != ""
+	lines := !file && strings.HasPrefix(a.Header().Get("Content-Type"), "application/")
 	known := lines && json.Unmarshal(a.told, &e) == nil // what has no such end says nothing
 	why := http.StatusText(a.status)
 	if known && e.Error != nil {
@@ -127,7 +128,11 @@ func (a *account) tell(ctx context.Context, by *asker, r *http.Request) {
 	if failed {
 		note(noteFailed, why)
 	}
-	if known && e.End != nil {
+	switch n := a.Header().Get(trailerCount); {
+	case n != "":
+		note(noteReturned, n)
+		note(noteComplete, a.Header().Get(trailerComplete))
+	case known && e.End != nil:
 		if c := e.End.Coverage; c != nil {
 			e.End.Returned, e.End.Complete = &c.Returned, &c.Complete
 		}
@@ -137,7 +142,7 @@ func (a *account) tell(ctx context.Context, by *asker, r *http.Request) {
 		if whole := e.End.Complete; whole != nil {
 			note(noteComplete, strconv.FormatBool(*whole))
 		}
-	} else if lines {
+	case lines || file:
 		note(noteComplete, "false") // it was cut off, or failed
 	}
 	if a.given || a.bodies && !failed && givesBodies(r.URL.Path) {

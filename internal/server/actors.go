@@ -9,7 +9,6 @@ import (
 	sessionpkg "annals.dev/internal/query/session"
 )
 
-
 // who answers what is known of a user.
 func (c *core) who(ctx context.Context, by *asker, q actor.Question, _ func(nothing) error) (p *actor.Profile, err error) {
 	if q.Clusters, err = c.clustersOf(ctx, by, q.Clusters); err != nil {

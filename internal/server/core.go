@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"annals.dev/internal/ledger"
@@ -25,7 +26,8 @@ type core struct {
 	guard   guard // who may ask, and the record of what was asked
 	limits  limits
 	api     apiMetrics
-	judged  verdicts // what verifications found
+	lost    atomic.Uint64 // own acts that are not on record
+	judged  verdicts      // what verifications found
 }
 
 // openCore opens the directory for this process alone. Its errors say what to do.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"annals.dev/internal/query"
 )
 
 // nothing is the item of an answer that has none.
@@ -30,7 +33,7 @@ func (c *core) oneCluster(ctx context.Context, by *asker, name string) (string, 
 	switch {
 	case err != nil:
 		return "", err
-	case len(known) == 0:
+	case slices.Equal(known, query.Nowhere):
 		return "", &Error{Usage, "there are no events yet"}
 	case len(known) > 1:
 		return "", &Error{Usage, fmt.Sprintf("say which cluster, with --cluster: %s", strings.Join(known, ", "))}

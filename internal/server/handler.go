@@ -32,6 +32,7 @@ func KindOf(err error) Kind {
 	var syntax *match.Error
 	var refused *query.RefusedError
 	var statement *query.Error
+	var question *query.QuestionError
 	var memory *query.MemoryError
 	var damage *ledger.DamageError
 	var missing *ledger.MissingError
@@ -42,7 +43,7 @@ func KindOf(err error) Kind {
 	switch {
 	case errors.As(err, &answered):
 		return answered.Kind
-	case errors.As(err, &syntax), errors.As(err, &refused), errors.As(err, &statement):
+	case errors.As(err, &syntax), errors.As(err, &refused), errors.As(err, &statement), errors.As(err, &question):
 		return Usage
 	case errors.As(err, &memory):
 		return Limit
@@ -231,7 +232,7 @@ func (c *core) clusters(ctx context.Context, by *asker) ([]string, error) {
 }
 
 // clustersOf says which clusters a question is about: those that it names, or all but Annals' own. It refuses one that is not
-// there: a mistyped name must not look like an empty answer.
+// there: a mistyped name must not look like an empty answer. Where Annals' own is the only one, it gives query.Nowhere.
 func (c *core) clustersOf(ctx context.Context, by *asker, named []string) ([]string, error) {
 	known, err := c.clusters(ctx, by)
 	if err != nil {
@@ -249,11 +250,11 @@ func (c *core) clustersOf(ctx context.Context, by *asker, named []string) ([]str
 	if len(named) > 0 {
 		return named, nil
 	}
-	return slices.DeleteFunc(known, func(name string) bool { return name == ledger.Own }), nil
+	if known = slices.DeleteFunc(known, func(name string) bool { return name == ledger.Own }); len(known) == 0 {
+		return query.Nowhere, nil // no names at all would mean all clusters
+	}
+	return known, nil
 }
-
-// notOwn leaves out Annals' own events where they are the only ones that there are: no names of clusters mean all clusters.
-var notOwn = constant("-cluster:" + ledger.Own)
 
 // rangeOf reads what events a question is about, for whoever asks.
 func (c *core) rangeOf(ctx context.Context, by *asker, q Range) (of query.Range, err error) {
@@ -264,9 +265,7 @@ func (c *core) rangeOf(ctx context.Context, by *asker, q Range) (of query.Range,
 	if of.Query, err = match.Parse(q.Query); err != nil {
 		return of, err
 	}
-	if of.Clusters, err = c.clustersOf(ctx, by, q.Clusters); err == nil && len(of.Clusters) == 0 {
-		of.Query = match.And(of.Query, notOwn)
-	}
+	of.Clusters, err = c.clustersOf(ctx, by, q.Clusters)
 	return of, err
 }
 

@@ -43,6 +43,7 @@ var (
 	descUnsigned    = desc("annals_ledger_unsigned_events", "Events that no written checkpoint covers yet.", "cluster")
 	descCheckpoint  = desc("annals_checkpoint_timestamp_seconds", "When the checkpoint was last written.", "cluster")
 
+	descLost      = desc("annals_record_lost_events_total", "Events of what was asked and done that could not be put on record.")
 	descQuestions = desc("annals_api_questions", "Questions of the API that are being answered.")
 
 	descBuild = desc("annals_build_info", "1, with what was built.", "version", "goversion")
@@ -107,6 +108,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	c.sources(ch)
+	send(descLost, prometheus.CounterValue, float64(c.core.lost.Load()))
 	send(descQuestions, prometheus.GaugeValue, float64(c.core.limits.answering()))
 	send(descBuild, prometheus.GaugeValue, 1, buildVersion(), runtime.Version())
 }

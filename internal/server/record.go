@@ -228,6 +228,14 @@ type ownSink struct{ c *core }
 var tokenText = regexp.MustCompile(access.TokenPrefix + `[a-z2-7]{52}`)
 
 func (s *ownSink) Send(ctx context.Context, events ...[]byte) error {
+	err := s.append(ctx, events)
+	if err != nil {
+		s.c.lost.Add(uint64(len(events)))
+	}
+	return err
+}
+
+func (s *ownSink) append(ctx context.Context, events [][]byte) error {
 	b := ledger.Batch{Cluster: ledger.Own, Origin: "annals", Events: make([]format.Event, len(events))}
 	for i, text := range events {
 		// Somebody may have put a token where it does not belong: into a query, or an address.

@@ -78,7 +78,10 @@ func TestEachActIsOnRecord(t *testing.T) {
 		{"reader", "GET", "ask", "", "get", "questions", "", 200, nil, ""},
 		{"reader", "POST", "proof", `{"id":"3","cluster":"prod"}`, "get", "proofs", "", 200, map[string]string{noteBodies: "true"}, ""},
 		{"reader", "POST", "export", `{"query":"name:s3","format":"jsonl"}`, "create", "exports", "", 200,
-			map[string]string{noteBodies: "true", noteQuestion: `{"query":"name:s3","format":"jsonl"}`}, ""},
+			map[string]string{noteBodies: "true", noteQuestion: `{"query":"name:s3","format":"jsonl"}`, noteReturned: "1", noteComplete: "true"}, ""},
+		{"reader", "GET", "export?format=csv&archive=none", "", "create", "exports", "", 200, map[string]string{noteReturned: "12", noteComplete: "true"}, ""},
+		{"reader", "GET", "export?format=json&archive=none&query=name:none", "", "create", "exports", "", 200, map[string]string{noteReturned: "0", noteComplete: "true"}, ""},
+		{"reader", "GET", "export?format=moon", "", "create", "exports", "", 400, map[string]string{noteReturned: "", noteComplete: "false"}, ""},
 		{"auditor", "POST", "ledger/verify", `{"cluster":"prod"}`, "get", "ledger", "verify", 200, nil, `{"cluster":"prod"}`},
 		{"auditor", "POST", "ledger/checkpoint", `{"cluster":"prod"}`, "get", "ledger", "checkpoint", 200, nil, ""},
 		{"reader", "POST", "ledger/verify", `{}`, "get", "ledger", "verify", 403, map[string]string{decisionKey: "forbid"}, `{}`},
@@ -288,6 +291,9 @@ func TestAskingGoesOnWithoutRecord(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "not on record") {
 		t.Errorf("the log says nothing: %s", log.String())
+	}
+	if n := s.core.lost.Load(); n != 1 {
+		t.Errorf("%d acts are counted as lost", n)
 	}
 }
 
