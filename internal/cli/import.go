@@ -115,6 +115,7 @@ func importElsewhere(ctx context.Context, client *server.Client, q server.Import
 			all.Failed = append(all.Failed, server.FileFailure{Path: name, Error: err.Error()})
 			continue
 		}
+		q.Name = filepath.Base(name)
 		end, err := client.Import(ctx, q, f, func(p source.Progress) {
 			p.FilesDone, p.Files, p.Elapsed, p.Events = i, len(files), time.Since(begun), p.Events+all.Summary.New
 			showImport(bar, p)

@@ -72,6 +72,7 @@ func TestServerElsewhere(t *testing.T) {
 		{"import of a pipe", admin, "cat logs/a.log | annals import --cluster piped -", 0, "1 new event"},
 		{"search", admin, "annals search --cluster prod", 0, "secrets/other"},
 		{"sql", admin, "annals sql -o csv 'SELECT name FROM events ORDER BY ALL'", 0, "other"},
+		{"origins", admin, "annals sql -o csv 'SELECT origin FROM events ORDER BY ALL'", 0, "import/a.log\nimport/b.log\nimport/stdin\n"},
 		{"prove", admin, "annals prove 0 --cluster prod --out proof.json && annals verify proof.json", 0, "position 0"},
 		{"checkpoint", admin, "annals checkpoint --cluster prod", 0, "/prod"},
 		{"verify", admin, "annals verify", 0, "everything is as it was recorded"},

@@ -48,7 +48,8 @@ type SQLColumn struct {
 // ImportQuestion asks the server to read files. Items are source.Progress, the end is an ImportEnd.
 type ImportQuestion struct {
 	Cluster string   `json:"cluster"`
-	Paths   []string `json:"paths"` // absolute; empty: the body goes on with one file's content
+	Paths   []string `json:"paths"`          // absolute; empty: the body goes on with one file's content
+	Name    string   `json:"name,omitempty"` // of the file whose content it is, for the events' origin: import/NAME
 	Again   bool     `json:"again,omitempty"`
 }
 

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"annals.dev/internal/access"
 	"annals.dev/internal/ledger"
@@ -345,7 +346,7 @@ func (c *core) importFiles(ctx context.Context, q ImportQuestion, body io.Reader
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	im := source.NewImporter(source.ImporterConfig{
-		Ledger: c.ledger, Cluster: q.Cluster, Data: c.dir, Again: q.Again, Stdin: body, Log: c.log, Metrics: c.metrics,
+		Ledger: c.ledger, Cluster: q.Cluster, Data: c.dir, Again: q.Again, Stdin: body, Name: fileName(q.Name), Log: c.log, Metrics: c.metrics,
 		Progress: func(p source.Progress) {
 			if emit(p) != nil {
 				cancel() // nobody listens any more
@@ -360,6 +361,23 @@ func (c *core) importFiles(ctx context.Context, q ImportQuestion, body io.Reader
 	end.Summary.Failed = []source.FileError{} // what failed is told beside it, in words
 	return end, err
 }
+
+// fileName is the last part of a name that somebody gave a file, without what a terminal would obey; "" if there is none.
+func fileName(name string) string {
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, name)
+	if name == "." || name == ".." {
+		return ""
+	}
+	return strings.ToValidUTF8(name[:min(len(name), maxFileName)], "")
+}
+
+const maxFileName = 255
 
 // ready says why nothing is taken any more, or nil.
 func (c *core) ready() error { return c.ledger.Stats().Failed }

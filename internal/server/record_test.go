@@ -310,6 +310,29 @@ func TestPathsAreForTheOwner(t *testing.T) {
 	}
 }
 
+// What is sent has the name of its file in its origin, and no more than a name.
+func TestNameOfAnImport(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "import/stdin", "audit.log": "import/audit.log", "/var/log/audit.log": "import/audit.log", `C:\logs\a.log`: "import/a.log", "a/": "import/stdin",
+		"..": "import/stdin", "x/..": "import/stdin", "a\x1b[2J\n\u202e": "import/a\uFFFD[2J\uFFFD\uFFFD", "\xff": "import/\uFFFD",
+		strings.Repeat("ü", 200): "import/" + strings.Repeat("ü", 127),
+	} {
+		c := newCore(t)
+		client := local(t, c)
+		if _, err := client.Import(t.Context(), ImportQuestion{Cluster: "prod", Name: name}, strings.NewReader(eventText(1, "get")), func(source.Progress) {}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Search(t.Context(), SearchQuestion{}, func(r Row) error {
+			if r.Origin != want {
+				t.Errorf("%q comes from %q, want %q", name, r.Origin, want)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Nobody but Annals itself delivers to its cluster.
 func TestNoSourceIsAnnals(t *testing.T) {
 	c := newCore(t)

@@ -28,6 +28,7 @@ type ImporterConfig struct {
 	Again    bool           // read finished files too
 	Workers  int            // files read at once; 0: one for each processor
 	Stdin    io.Reader      // for the path "-"
+	Name     string         // what it is called in origins and notes; "": stdin
 	Progress func(Progress) // Optional. Called a few times a second and at the end, never twice at once.
 	Log      *slog.Logger
 	Metrics  *Metrics // Optional.

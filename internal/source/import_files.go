@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -24,7 +25,7 @@ func (im *Importer) find(paths []string) []importFile {
 	seen := make(map[string]bool)
 	for _, p := range paths {
 		if p == "-" {
-			files = append(files, importFile{path: p, name: "stdin"})
+			files = append(files, importFile{path: p, name: cmp.Or(im.cfg.Name, "stdin")})
 			continue
 		}
 		// What is named outright is followed, also where it is a link.

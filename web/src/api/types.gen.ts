@@ -403,6 +403,8 @@ export interface ImportQuestion {
   cluster: string;
   /** absolute; empty: the body goes on with one file's content */
   paths: string[];
+  /** of the file whose content it is, for the events' origin: import/NAME */
+  name?: string;
   again?: boolean;
 }
 

@@ -70,6 +70,6 @@ export function upload(cluster: string, file: File, told: (sent: number, read?: 
     r.onerror = () => failed(new AskError('offline', 'The server could not be reached, or closed the connection.'))
     r.onabort = () => failed(new DOMException('stopped', 'AbortError'))
     signal.addEventListener('abort', () => r.abort())
-    r.send(new Blob([`${JSON.stringify({ cluster })}\n`, file]))
+    r.send(new Blob([`${JSON.stringify({ cluster, name: file.name })}\n`, file]))
   })
 }
