@@ -8,7 +8,6 @@ import { createRoot } from 'react-dom/client'
 import { AskError } from './api/client'
 import { nonce } from './nonce'
 import { Shell } from './shell/Shell'
-import { NowProvider } from './state/range'
 import { resolver, theme } from './theme'
 
 const client = new QueryClient({
@@ -28,9 +27,7 @@ createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <MantineProvider theme={theme} cssVariablesResolver={resolver} defaultColorScheme="auto" getStyleNonce={nonce} deduplicateInlineStyles>
       <QueryClientProvider client={client}>
-        <NowProvider>
-          <Shell />
-        </NowProvider>
+        <Shell />
       </QueryClientProvider>
     </MantineProvider>
   </StrictMode>,

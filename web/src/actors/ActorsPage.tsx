@@ -90,7 +90,7 @@ function Top({ title, query }: { title: string; query: string }) {
         <Bars label={title} values={facet.values} hrefOf={(v) => to.here(actorPath(v.value))} more={facet.distinct > facet.values.length ? facet.distinct - facet.values.length : 0} />
       )}
       {facet && facet.distinct > facet.values.length && <Link href={to.search(query, range.of)}>All of them in Search</Link>}
-      <CoverageLine of={cover} />
+      <CoverageLine of={cover && { ...cover, returned: facet?.distinct ?? 0 }} unit="users" />
     </Panel>
   )
 }

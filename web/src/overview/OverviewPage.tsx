@@ -1,12 +1,11 @@
-import { useEffect, useState } from 'react'
 import { Link, useLocation, useSearchParams } from 'wouter'
 import { Bars } from '../actors/Bars'
 import { useAsk } from '../api/hooks'
-import type { Hits, Overview } from '../api/types.gen'
-import { Button, Commands, CoverageLine, ErrorBox, Icon, type IconName, Incomplete, Page, Panel, quote, Skeleton } from '../components'
+import type { Overview } from '../api/types.gen'
+import { Commands, CoverageLine, ErrorBox, Icon, type IconName, Incomplete, Page, Panel, quote, Skeleton } from '../components'
 import { actorPath, useTo } from '../event/paths'
 import { Histogram } from '../search/Histogram'
-import { carried, iso, useRange } from '../state/range'
+import { carried, useRange } from '../state/range'
 import { count } from '../state/time'
 import s from './overview.module.css'
 import { Records } from './Records'
@@ -35,54 +34,17 @@ export default function OverviewPage() {
   const range = useRange()
   const to = useTo()
   const [, go] = useLocation()
-  const [params, setParams] = useSearchParams()
-  const [hits, setHits] = useState<Hits>()
-  const [moved, setMoved] = useState('')
-  const chosen = params.has('last') || params.has('since') || params.has('until')
+  const [params] = useSearchParams()
   const answer = useAsk<never, Overview>('overview', range.of, { keep: true })
   const o = answer.data?.end
-
-  // Nothing in the last day: show the last day that there is, and say so.
-  const nearest = hits?.total === 0 ? hits.nearest?.before : undefined
-  useEffect(() => {
-    if (chosen || !nearest || nearest.startsWith('0001-')) return
-    const until = Math.ceil((Date.parse(nearest) + 1) / 60_000) * 60_000
-    const since = iso(until - 86_400_000)
-    setMoved(since)
-    setParams(
-      (p) => {
-        p.set('since', since)
-        p.set('until', iso(until))
-        return p
-      },
-      { replace: true },
-    )
-  }, [chosen, nearest, setParams])
 
   const cli = ['annals search', range.of.since && `--since ${range.of.since}`, range.of.until && `--until ${range.of.until}`, ...range.clusters.map((c) => `--cluster ${quote(c)}`)].filter(Boolean).join(' ')
   return (
     <Page title="What happened" about={range.label} actions={<Commands cli={cli} name="overview" question={range.of} />}>
       <ErrorBox error={answer.error} what="The overview" retry={() => answer.refetch()} />
-      {moved !== '' && range.since === moved && (
-        <div className={s.moved} role="status" data-testid="last-day">
-          <Icon name="clock" size={16} />
-          <span>
-            <b>Nothing arrived in the last 24 hours.</b> This is the last day that the record holds.
-          </span>
-          <Button
-            small
-            onClick={() => {
-              setMoved('')
-              range.setLast('7d')
-            }}
-          >
-            Last 7 days until now
-          </Button>
-        </div>
-      )}
       <Incomplete of={o?.coverage} />
       <Records states={o?.ledger} />
-      <Histogram asked={{ query: '', ...range.of }} range={range} enabled onQuery={(q) => go(`/search${carried(params) || '?'}${carried(params) ? '&' : ''}q=${encodeURIComponent(q)}`)} onHits={setHits} />
+      <Histogram asked={{ query: '', ...range.of }} range={range} enabled onQuery={(q) => go(`/search${carried(params) || '?'}${carried(params) ? '&' : ''}q=${encodeURIComponent(q)}`)} />
       <ul className={s.figures} aria-label="What there was" data-testid="figures">
         <li>
           <Figure n={o?.events} word="events" about="of all stages" href={to.search('', range.of)} icon="rows" />

@@ -28,7 +28,7 @@ interface Props {
   range: RangeState
   enabled: boolean
   onQuery: (q: string) => void
-  onHits: (h: Hits | undefined) => void
+  onHits?: (h: Hits | undefined) => void
 }
 
 /** How many events, when: counted exactly over the whole range by a question of its own, not from the rows that are loaded. */
@@ -41,7 +41,7 @@ export function Histogram({ asked, range, enabled, onQuery, onHits }: Props) {
   const ask = useAsk<never, Hits>('hits', { ...asked, by: by === 'none' ? undefined : by, buckets: 96 }, { enabled, keep: true })
   const hits = ask.data?.end
   const fresh = ask.isPlaceholderData ? undefined : hits
-  useEffect(() => onHits(fresh), [fresh, onHits])
+  useEffect(() => onHits?.(fresh), [fresh, onHits])
   useEffect(() => setAt(-1), [hits])
   useKeys([{ keys: 'c', about: 'Histogram as chart or table', group: 'Search', run: () => (open ? setTable(!table) : setOpen(true)) }])
   const shown = useMemo(() => (hits ? shownSeries(hits).filter((s) => s.series.total > 0) : []), [hits])

@@ -6,9 +6,10 @@ import { useMe } from '../api/hooks'
 import { Boundary, ErrorBox } from '../components'
 import { places, Screens } from '../router/routes'
 import { useKeyboard, useKeys } from '../state/keys'
-import { carried } from '../state/range'
+import { carried, NowProvider, useNow } from '../state/range'
 import { Header } from './Header'
 import { Help } from './Help'
+import { LastDay } from './LastDay'
 import css from './shell.module.css'
 
 const SignIn = lazy(() => import('../signin/SignIn'))
@@ -45,7 +46,7 @@ export function Shell() {
       </Suspense>
     )
   return (
-    <>
+    <NowProvider>
       <a className={css.skip} href="#main">
         Skip to content
       </a>
@@ -57,11 +58,26 @@ export function Shell() {
           </div>
         ) : (
           <Boundary what="This page" anew={path}>
-            <Screens />
+            <Place path={path} />
           </Boundary>
         )}
       </main>
       <Help opened={help} onClose={() => setHelp(false)} />
+    </NowProvider>
+  )
+}
+
+/** Screens that are about no range of time. */
+const timeless = /^\/(event|ledger|tokens)(\/|$)/
+
+function Place({ path }: { path: string }) {
+  const { ready } = useNow()
+  if (timeless.test(path)) return <Screens />
+  if (!ready) return null
+  return (
+    <>
+      <LastDay />
+      <Screens />
     </>
   )
 }

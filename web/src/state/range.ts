@@ -1,11 +1,14 @@
-import { createContext, createElement, type ReactNode, use, useCallback, useMemo, useState } from 'react'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { createContext, createElement, type ReactNode, use, useCallback, useEffect, useMemo, useState } from 'react'
 import { useSearchParams } from 'wouter'
-import type { Range } from '../api/types'
+import { ask } from '../api/client'
+import type { Event, Range } from '../api/types'
 import { minute } from './time'
 import { useZone } from './prefs'
 
 // The range of time and the clusters that all screens are about stand in the address: ?last=24h, or ?since=…&until=… (until is
-// excluded), and cluster=… as often as need be. Without any, the last day. Links for others always have since and until.
+// excluded), and cluster=… as often as need be. Without any, the last day; or, where the record ends before it, the last day of the
+// record, so that what was imported or recorded long ago shows at once. Links for others always have since and until.
 
 export const presets = [
   { key: '15m', label: 'Last 15 minutes', seconds: 900 },
@@ -18,7 +21,8 @@ export const presets = [
   { key: 'all', label: 'Everything', seconds: 0 },
 ] as const
 
-export const preset0 = '24h'
+const preset0 = '24h'
+const day = 86_400_000
 
 export interface TimeRange {
   /** The preset's key, or "" for an absolute range. */
@@ -28,25 +32,65 @@ export interface TimeRange {
   /** RFC 3339, excluded; absent: to the newest. */
   until?: string
   label: string
+  /** When the record ends, if that is why the range is not the last day until now. */
+  ended?: string
 }
 
-const Now = createContext<{ now: number; refresh: () => void }>({ now: Date.now(), refresh: () => {} })
+interface Moment {
+  now: number
+  refresh: () => void
+  /** The time of the newest event, where nobody chose a range. */
+  newest?: string
+  /** Whether newest is known, or is not worth waiting for. */
+  ready: boolean
+}
+
+const Now = createContext<Moment>({ now: Date.now(), refresh: () => {}, ready: true })
+
+/** How long screens wait to learn where the record ends. */
+const patience = 400
 
 /** Relative ranges count from one moment for all parts of a screen, until it is asked anew. */
 export function NowProvider({ children }: { children: ReactNode }) {
+  const [params] = useSearchParams()
   const [now, setNow] = useState(() => Date.now())
-  const value = useMemo(() => ({ now, refresh: () => setNow(Date.now()) }), [now])
+  const chosen = ['last', 'since', 'until'].some((key) => params.has(key))
+  const clusters = params.getAll('cluster')
+  const { data, isFetched } = useQuery({
+    queryKey: ['newest', clusters, now],
+    // An event that was cut short may not tell its time, and stands where it arrived: that says nothing of the record's end.
+    queryFn: async ({ signal }) => {
+      const question = { query: 'requestReceivedTimestamp:*', limit: 1, clusters: clusters.length ? clusters : undefined }
+      return (await ask<Event>('events', question, { signal })).items[0]?.time ?? null
+    },
+    enabled: !chosen,
+    placeholderData: keepPreviousData,
+  })
+  const [ready, setReady] = useState(chosen)
+  useEffect(() => {
+    if (ready) return
+    const timer = setTimeout(() => setReady(true), chosen || isFetched ? 0 : patience)
+    return () => clearTimeout(timer)
+  }, [ready, chosen, isFetched])
+  const newest = data ?? undefined
+  const value = useMemo(() => ({ now, refresh: () => setNow(Date.now()), newest, ready: ready || isFetched }), [now, newest, ready, isFetched])
   return createElement(Now, { value }, children)
 }
 
 export const useNow = () => use(Now)
 
-export function resolve(params: URLSearchParams, now: number, zone: 'utc' | 'local'): TimeRange {
-  const since = valid(params.get('since'))
-  const until = valid(params.get('until'))
-  if (since || until) {
+export function resolve(params: URLSearchParams, now: number, zone: 'utc' | 'local', newest?: string): TimeRange {
+  const absolute = (since?: string, until?: string): TimeRange => {
     const label = `${since ? minute(new Date(since), zone) : 'the first'} → ${until ? minute(new Date(until), zone) : 'the newest'}`
     return { last: '', since, until, label }
+  }
+  const since = valid(params.get('since'))
+  const until = valid(params.get('until'))
+  if (since || until) return absolute(since, until)
+  const end = newest && !params.has('last') ? Date.parse(newest) : now
+  if (end < now - day) {
+    const whole = Math.floor(end / 60_000 + 1) * 60_000
+    return { ...absolute(iso(whole - day), iso(whole)), ended: newest }
   }
   const key = params.get('last') ?? preset0
   const preset = presets.find((p) => p.key === key) ?? presets.find((p) => p.key === preset0)!
@@ -78,10 +122,10 @@ export interface RangeState extends TimeRange {
 
 export function useRange(): RangeState {
   const [params, setParams] = useSearchParams()
-  const { now, refresh } = useNow()
+  const { now, refresh, newest } = useNow()
   const [zone] = useZone()
   const text = params.toString()
-  const range = useMemo(() => resolve(new URLSearchParams(text), now, zone), [text, now, zone])
+  const range = useMemo(() => resolve(new URLSearchParams(text), now, zone, newest), [text, now, zone, newest])
   const clusterText = params.getAll('cluster').join('\n')
   const clusters = useMemo(() => (clusterText ? clusterText.split('\n') : []), [clusterText])
   const setAbsolute = useCallback(
@@ -101,7 +145,7 @@ export function useRange(): RangeState {
       setParams((p) => {
         p.delete('since')
         p.delete('until')
-        key === preset0 ? p.delete('last') : p.set('last', key)
+        p.set('last', key)
         return p
       })
     },
