@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"annals.dev/internal/query"
 	"annals.dev/internal/query/named"
 	"annals.dev/internal/server"
 )
@@ -247,7 +248,11 @@ func (e *env) askNamed(ctx context.Context, client *server.Client, own []named.Q
 	}
 	e.say("search: %s", answer.Asked.Search)
 	first, last := out.times()
-	line := coverageLine(answer.Cover, first, last, a.zone())
+	most := 0
+	if answer.Asked.Question.Sort == "latency" {
+		most = query.MaxSlowest
+	}
+	line := coverageLine(answer.Cover, first, last, a.zone(), most)
 	if counts {
 		line = plural(answer.Cover.Returned, "row") + strings.TrimPrefix(line, plural(answer.Cover.Returned, "event"))
 	}

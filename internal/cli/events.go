@@ -173,8 +173,8 @@ func from(r *server.Row) string {
 	return r.SourceIPs[len(r.SourceIPs)-1]
 }
 
-// coverageLine says in one line what an answer covers.
-func coverageLine(c server.Coverage, first, last time.Time, zone *time.Location) string {
+// coverageLine says in one line what an answer covers. most is how many rows an answer without a limit has; 0: all.
+func coverageLine(c server.Coverage, first, last time.Time, zone *time.Location, most int) string {
 	const minute = "2006-01-02 15:04"
 	parts := []string{plural(c.Returned, "event")}
 	since, until := c.Since, c.Until
@@ -193,6 +193,10 @@ func coverageLine(c server.Coverage, first, last time.Time, zone *time.Location)
 	switch {
 	case !c.Complete:
 		parts = append(parts, "INCOMPLETE: "+strings.Join(c.Why, "; "))
+	case c.LimitReached && most > 0 && c.Returned >= most:
+		parts = append(parts, fmt.Sprintf("there are more than the %s that an answer has: narrow it, with --since and --until or by what is asked", count(most)))
+	case c.LimitReached && most > 0:
+		parts = append(parts, fmt.Sprintf("there are more: --limit 0 shows up to %s", count(most)))
 	case c.LimitReached:
 		parts = append(parts, "there are more: --limit 0 shows all")
 	default:

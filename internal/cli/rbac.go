@@ -71,7 +71,7 @@ func newRBAC(e *env) *cobra.Command {
 		for _, note := range role.Notes {
 			e.say("* %s", note)
 		}
-		return e.covered(role.Cover, "request", time.Time{}, time.Time{}, a.zone())
+		return e.covered(role.Cover, "request", time.Time{}, time.Time{}, a.zone(), 0)
 	}
 	return cmd
 }

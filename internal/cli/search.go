@@ -177,7 +177,7 @@ func (e *env) search(ctx context.Context, q server.SearchQuestion, a *asking) (s
 	if err != nil {
 		return cov, err
 	}
-	e.say("%s", coverageLine(cov, out.first, out.last, a.zone()))
+	e.say("%s", coverageLine(cov, out.first, out.last, a.zone(), 0))
 	if !cov.Complete {
 		return cov, &exitError{code: exitIncomplete}
 	}

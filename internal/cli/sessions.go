@@ -66,7 +66,7 @@ func newSessions(e *env) *cobra.Command {
 		if n := len(answer.Sessions); n > 0 {
 			first, last = answer.Sessions[n-1].Start, answer.Sessions[0].Start
 		}
-		return e.covered(answer.Cover, "session", first, last, a.zone())
+		return e.covered(answer.Cover, "session", first, last, a.zone(), session.Most)
 	}
 	return cmd
 }

@@ -181,8 +181,21 @@ func TestCoverageLine(t *testing.T) {
 		{server.Coverage{Why: []string{"a segment is gone"}, Quarantined: 3}, time.Time{}, time.Time{},
 			"0 events · INCOMPLETE: a segment is gone · 3 unreadable (quarantined)"},
 	} {
-		if got := coverageLine(c.cov, c.first, c.last, time.UTC); got != c.want {
+		if got := coverageLine(c.cov, c.first, c.last, time.UTC, 0); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+// Where an answer holds only so much, nobody is sent for more in vain.
+func TestCoverageLineOfSomeAtMost(t *testing.T) {
+	for returned, want := range map[int]string{
+		100:    "100 events · there are more: --limit 0 shows up to 10,000",
+		10_000: "10,000 events · there are more than the 10,000 that an answer has: narrow it, with --since and --until or by what is asked",
+	} {
+		cov := server.Coverage{Returned: returned, LimitReached: true, Complete: true}
+		if got := coverageLine(cov, time.Time{}, time.Time{}, time.UTC, 10_000); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func newWho(e *env) *cobra.Command {
 			return err
 		}
 		e.nearby(p.User, p.Near)
-		return e.covered(p.Cover, "request", p.First, p.Last, a.zone())
+		return e.covered(p.Cover, "request", p.First, p.Last, a.zone(), 0)
 	}
 	return cmd
 }
@@ -121,12 +121,12 @@ func (e *env) nearby(user string, near []string) {
 	}
 }
 
-// covered says what an answer covers, and gives the exit code of one that is not whole.
-func (e *env) covered(c *server.Coverage, thing string, first, last time.Time, zone *time.Location) error {
+// covered says what an answer covers, of at most so many things, and gives the exit code of one that is not whole.
+func (e *env) covered(c *server.Coverage, thing string, first, last time.Time, zone *time.Location, most int) error {
 	if c == nil {
 		return nil
 	}
-	e.say("%s%s", plural(c.Returned, thing), strings.TrimPrefix(coverageLine(*c, first, last, zone), plural(c.Returned, "event")))
+	e.say("%s%s", plural(c.Returned, thing), strings.TrimPrefix(coverageLine(*c, first, last, zone, most), plural(c.Returned, "event")))
 	if !c.Complete {
 		return &exitError{code: exitIncomplete}
 	}

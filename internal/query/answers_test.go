@@ -240,7 +240,7 @@ func TestSlowest(t *testing.T) {
 			t.Fatalf("%v: (-want +got)\n%s", s.Query, gocmp.Diff(want, got))
 		}
 	}
-	for _, s := range []Search{{Slowest: true}, {Slowest: true, Limit: maxSlowest + 1}, {Slowest: true, Limit: 1, OldestFirst: true}, {Slowest: true, Limit: 1, After: &Cursor{}}} {
+	for _, s := range []Search{{Slowest: true}, {Slowest: true, Limit: MaxSlowest + 1}, {Slowest: true, Limit: 1, OldestFirst: true}, {Slowest: true, Limit: 1, After: &Cursor{}}} {
 		if _, err := e.As(All).Search(t.Context(), s, nil); err == nil {
 			t.Errorf("%+v was answered", s)
 		}

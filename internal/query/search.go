@@ -49,8 +49,8 @@ func (c *Cursor) sql(oldestFirst bool) string {
 // which may keep what it is given. An error of f ends the search and is returned. The coverage is nil only if nothing could be
 // asked; beside an error it tells what was given before it.
 func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Coverage, error) {
-	if s.Slowest && (s.Limit < 1 || s.Limit > maxSlowest || s.After != nil || s.OldestFirst) {
-		return nil, wrongQuestion("the slowest are asked for with a limit of 1 to %d, from the first, and in no other order", maxSlowest)
+	if s.Slowest && (s.Limit < 1 || s.Limit > MaxSlowest || s.After != nil || s.OldestFirst) {
+		return nil, wrongQuestion("the slowest are asked for with a limit of 1 to %d, from the first, and in no other order", MaxSlowest)
 	}
 	a, err := r.ask(ctx, s.Range)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"annals.dev/internal/ledger"
 )
 
-// maxSlowest is how many of the slowest may be asked for.
-const maxSlowest = 10_000
+// MaxSlowest is how many of the slowest may be asked for.
+const MaxSlowest = 10_000
 
 // slowest answers a search by latency.
 func (a *asking) slowest(ctx context.Context, s *Search, out *output) error {

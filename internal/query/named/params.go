@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"annals.dev/internal/match"
+	"annals.dev/internal/query/object"
 )
 
 // Type is what a parameter's values are, and how they stand in a search.
@@ -120,19 +121,10 @@ func writeObject(value string) (string, error) {
 	return terms + ")", nil
 }
 
-// shortNames are those of kubectl.
-var shortNames = map[string]string{
-	"po": "pods", "svc": "services", "cm": "configmaps", "ns": "namespaces", "no": "nodes", "sa": "serviceaccounts", "ep": "endpoints",
-	"ev": "events", "pv": "persistentvolumes", "pvc": "persistentvolumeclaims", "rc": "replicationcontrollers", "quota": "resourcequotas",
-	"limits": "limitranges", "deploy": "deployments", "ds": "daemonsets", "sts": "statefulsets", "rs": "replicasets", "cj": "cronjobs",
-	"hpa": "horizontalpodautoscalers", "ing": "ingresses", "netpol": "networkpolicies", "pdb": "poddisruptionbudgets", "sc": "storageclasses",
-	"crd": "customresourcedefinitions", "crds": "customresourcedefinitions", "csr": "certificatesigningrequests", "pc": "priorityclasses",
-}
-
 // plural is what the API calls a kind.
 func plural(kind string) string {
-	switch long, ok := shortNames[kind]; {
-	case ok:
+	switch long := object.LongName(kind); {
+	case long != "":
 		return long
 	case strings.HasSuffix(kind, "ss"), strings.HasSuffix(kind, "x"), strings.HasSuffix(kind, "ch"):
 		return kind + "es"

@@ -14,9 +14,6 @@ type Answer struct {
 	Group func(query.Group) error
 }
 
-// slowestLimit is how many of the slowest a Reader gives at most.
-const slowestLimit = 10_000
-
 // Run answers the question about the events of a range; the range's own predicate, if it has one, narrows it. With bytes, events
 // have theirs. A limit of 0 is none.
 func (a *Asked) Run(ctx context.Context, r *query.Reader, of query.Range, limit int, bytes bool, to Answer) (*query.Coverage, error) {
@@ -34,8 +31,8 @@ func (a *Asked) Run(ctx context.Context, r *query.Reader, of query.Range, limit 
 		return count(ctx, r, of, a.Question.By, limit, to.Group)
 	case a.Question.Sort == byLatency:
 		s.Slowest = true
-		if limit == 0 || limit > slowestLimit {
-			s.Limit = slowestLimit
+		if limit == 0 || limit > query.MaxSlowest {
+			s.Limit = query.MaxSlowest
 		}
 	}
 	return r.Search(ctx, s, to.Event)

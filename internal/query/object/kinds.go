@@ -16,8 +16,8 @@ var more = map[schema.GroupResource]string{
 	{Group: "apiregistration.k8s.io", Resource: "apiservices"}:             "APIService",
 }
 
-// short are the names that kubectl knows beside plural, singular and kind.
-var short = map[string]string{
+// shortNames are the names that kubectl knows beside plural, singular and kind.
+var shortNames = map[string]string{
 	"po": "pods", "deploy": "deployments", "svc": "services", "cm": "configmaps", "ns": "namespaces", "no": "nodes", "pv": "persistentvolumes",
 	"pvc": "persistentvolumeclaims", "sa": "serviceaccounts", "sts": "statefulsets", "ds": "daemonsets", "rs": "replicasets",
 	"rc": "replicationcontrollers", "cj": "cronjobs", "hpa": "horizontalpodautoscalers", "pdb": "poddisruptionbudgets", "ing": "ingresses",
@@ -25,6 +25,9 @@ var short = map[string]string{
 	"csr": "certificatesigningrequests", "quota": "resourcequotas", "limits": "limitranges", "pc": "priorityclasses", "sc": "storageclasses",
 	"cs": "componentstatuses",
 }
+
+// LongName is the resource that a short name of kubectl's stands for, "" if it is none.
+func LongName(short string) string { return shortNames[strings.ToLower(short)] }
 
 // kinds are the built-in resources and their kinds.
 var kinds = sync.OnceValue(func() map[schema.GroupResource]string {
@@ -45,7 +48,7 @@ var kinds = sync.OnceValue(func() map[schema.GroupResource]string {
 // builtIn finds what a person calls a built-in resource; group may be "" for any. There may be several: events are in two groups.
 func builtIn(name, group string) (found []schema.GroupResource) {
 	name = strings.ToLower(name)
-	if plural := short[name]; plural != "" {
+	if plural := shortNames[name]; plural != "" {
 		name = plural
 	}
 	for gr, kind := range kinds() {
