@@ -172,11 +172,12 @@ func (c *core) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	c.guard.refusing.Do(func() {
-		c.guard.refusals = c.recorded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.guard.refusals = c.recordedBy(refusalPolicy, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			why, _ := r.Context().Value(refusalKey{}).(*Error)
 			fail(w, r, why)
 		}))
 	})
+	r.Body = http.NoBody // nothing of it is read or kept
 	c.guard.refusals.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), refusalKey{}, refused)))
 }
 

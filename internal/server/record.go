@@ -56,9 +56,21 @@ rules:
 - level: Request
 `
 
+// refusalPolicy is what is recorded of those who are not let in: whatever they were after, but nothing of what they send, since
+// nobody without a token decides what the ledger holds.
+const refusalPolicy = `
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+`
+
 // recorded makes an event of each request to next. Whoever asks was put into the context before.
-func (c *core) recorded(next http.Handler) http.Handler {
-	p, err := policy.Parse([]byte(ownPolicy), policy.Options{})
+func (c *core) recorded(next http.Handler) http.Handler { return c.recordedBy(ownPolicy, next) }
+
+func (c *core) recordedBy(rules string, next http.Handler) http.Handler {
+	p, err := policy.Parse([]byte(rules), policy.Options{})
 	if err != nil {
 		panic(err) // it is a constant
 	}
