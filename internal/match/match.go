@@ -54,7 +54,8 @@ func (p *Predicate) conjuncts() and {
 }
 
 // Columns splits the predicate in two that together are equivalent to it: cols is answered by the narrow columns, rest needs
-// the event's words or bodies. Rest is nil when nothing is left for it, cols is All when nothing is left for that.
+// the event's words or bodies. Rest is nil when nothing is left for it, cols is All when nothing is left for that. What rest
+// says of columns among other things is in cols too, so that few events are read for its sake.
 func (p *Predicate) Columns() (cols, rest *Predicate) {
 	var narrow, wide and
 	for _, n := range p.conjuncts() {
@@ -62,12 +63,43 @@ func (p *Predicate) Columns() (cols, rest *Predicate) {
 			narrow = append(narrow, n)
 		} else {
 			wide = append(wide, n)
+			if c := narrowed(n); c != nil {
+				narrow = append(narrow, c)
+			}
 		}
 	}
 	if wide != nil {
 		rest = of(wide)
 	}
 	return of(narrow), rest
+}
+
+// narrowed is a condition on the narrow columns that holds wherever n does, nil if there is none.
+func narrowed(n node) node {
+	if n.narrow() {
+		return n
+	}
+	switch n := n.(type) {
+	case and:
+		var all and
+		for _, c := range n {
+			if c := narrowed(c); c != nil {
+				all = append(all, c)
+			}
+		}
+		if len(all) > 0 {
+			return all
+		}
+	case or:
+		some := make(or, len(n))
+		for i, c := range n {
+			if some[i] = narrowed(c); some[i] == nil {
+				return nil
+			}
+		}
+		return some
+	}
+	return nil
 }
 
 // TimeRange bounds the time of the events that match, both bounds included: microseconds, math.MinInt64 and math.MaxInt64
