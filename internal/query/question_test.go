@@ -16,15 +16,18 @@ func TestWrongQuestions(t *testing.T) {
 	r := newEngine(t, l, dir).As(All)
 	now := time.Now()
 	for name, f := range map[string]func() error{
-		"step":       func() error { _, err := r.Hits(t.Context(), Range{}, HitsOptions{Step: time.Microsecond}); return err },
-		"steps":      func() error { _, err := r.Hits(t.Context(), Range{}, HitsOptions{Step: time.Second}); return err },
-		"field":      func() error { _, err := r.Hits(t.Context(), Range{}, HitsOptions{By: "moon"}); return err },
-		"facet":      func() error { _, _, err := r.Facets(t.Context(), Range{}, []string{"moon"}, 1, false); return err },
-		"no groups":  func() error { _, _, err := r.Groups(t.Context(), Range{}, nil, 1); return err },
-		"range":      func() error { _, _, err := r.Count(t.Context(), Range{Since: now, Until: now.Add(-1)}); return err },
-		"slowest":    func() error { _, err := r.Search(t.Context(), Search{Slowest: true}, nil); return err },
-		"bucket":     func() error { _, _, err := r.Histogram(t.Context(), Range{}, 0); return err },
-		"long SQL":   func() error { _, err := r.SQL(t.Context(), Statement{SQL: strings.Repeat(" ", MaxStatement+1)}, nil, nil); return err },
+		"step":      func() error { _, err := r.Hits(t.Context(), Range{}, HitsOptions{Step: time.Microsecond}); return err },
+		"steps":     func() error { _, err := r.Hits(t.Context(), Range{}, HitsOptions{Step: time.Second}); return err },
+		"field":     func() error { _, err := r.Hits(t.Context(), Range{}, HitsOptions{By: "moon"}); return err },
+		"facet":     func() error { _, _, err := r.Facets(t.Context(), Range{}, []string{"moon"}, 1, false); return err },
+		"no groups": func() error { _, _, err := r.Groups(t.Context(), Range{}, nil, 1); return err },
+		"range":     func() error { _, _, err := r.Count(t.Context(), Range{Since: now, Until: now.Add(-1)}); return err },
+		"slowest":   func() error { _, err := r.Search(t.Context(), Search{Slowest: true}, nil); return err },
+		"bucket":    func() error { _, _, err := r.Histogram(t.Context(), Range{}, 0); return err },
+		"long SQL": func() error {
+			_, err := r.SQL(t.Context(), Statement{SQL: strings.Repeat(" ", MaxStatement+1)}, nil, nil)
+			return err
+		},
 		"binary SQL": func() error { _, err := r.SQL(t.Context(), Statement{SQL: "SELECT \x00"}, nil, nil); return err },
 	} {
 		var wrong *QuestionError

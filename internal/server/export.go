@@ -24,7 +24,7 @@ import (
 // ExportQuestion asks for all events of a range as a file, the oldest first.
 type ExportQuestion struct {
 	Range
-	Format  string `json:"format,omitempty"`  // jsonl, which is the default, json, yaml, csv or raw
+	Format  string `json:"format,omitempty"`  // jsonl, which is the default, json, yaml, csv, parquet or raw
 	Archive string `json:"archive,omitempty"` // zip, which is the default: the file with a manifest and checkpoints; none: the file alone
 }
 
@@ -157,27 +157,25 @@ func (e *export) into(w io.Writer) {
 
 // write writes the file.
 func (e *export) write(ctx context.Context) (err error) {
-	put := func(b []byte) error {
-		e.bytes += int64(len(b))
-		_, err := e.w.Write(b)
-		return err
-	}
-	if err := put([]byte(e.format.head)); err != nil {
+	file, err := e.format.begin(e)
+	if err != nil {
 		return err
 	}
 	s := query.Search{Range: e.of, OldestFirst: true, Wide: true, Bytes: e.format.detail != Summary}
 	e.cov, err = e.c.searchAll(ctx, e.by, s, func(r *query.Row) error {
-		text, err := e.format.row(e.c.given(r, e.format.detail), e.n == 0)
-		if err != nil {
-			return err
-		}
 		e.n++
-		return put(text)
+		return file.row(e.c.given(r, e.format.detail))
 	})
 	if err != nil {
 		return err
 	}
-	return put([]byte(e.format.tail))
+	return file.close()
+}
+
+// Write writes a piece of the file.
+func (e *export) Write(b []byte) (int, error) {
+	e.bytes += int64(len(b))
+	return e.w.Write(b)
 }
 
 // searchAll is a search whose errors are told as what they are.

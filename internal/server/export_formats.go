@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -20,29 +21,66 @@ type exportFormat struct {
 	detail     Detail
 	head, tail string
 	row        func(e query.Event, first bool) ([]byte, error)
+	file       func(io.Writer) (rowFile, error) // instead of head, row and tail
+}
+
+// rowFile is a file that events are written into, one by one.
+type rowFile interface {
+	row(query.Event) error
+	close() error
+}
+
+// textFile is a file in which an event's text depends on nothing but whether it is the first.
+type textFile struct {
+	exportFormat
+	w     io.Writer
+	begun bool
+}
+
+func (f exportFormat) begin(w io.Writer) (rowFile, error) {
+	if f.file != nil {
+		return f.file(w)
+	}
+	_, err := io.WriteString(w, f.head)
+	return &textFile{exportFormat: f, w: w}, err
+}
+
+func (f *textFile) row(e query.Event) error {
+	text, err := f.exportFormat.row(e, !f.begun)
+	if err == nil {
+		_, err = f.w.Write(text)
+	}
+	f.begun = true
+	return err
+}
+
+func (f *textFile) close() error {
+	_, err := io.WriteString(f.w, f.tail)
+	return err
 }
 
 var exportFormats = []exportFormat{
-	{"jsonl", "application/x-ndjson", Whole, "", "", func(e query.Event, _ bool) ([]byte, error) {
+	{name: "jsonl", kind: "application/x-ndjson", detail: Whole, row: func(e query.Event, _ bool) ([]byte, error) {
 		b, err := json.Marshal(e)
 		return append(b, '\n'), err
 	}},
-	{"json", "application/json", Whole, "[", "\n]\n", func(e query.Event, first bool) ([]byte, error) {
+	{name: "json", kind: "application/json", detail: Whole, head: "[", tail: "\n]\n", row: func(e query.Event, first bool) ([]byte, error) {
 		b, err := json.Marshal(e)
 		if first {
 			return append([]byte("\n"), b...), err
 		}
 		return append([]byte(",\n"), b...), err
 	}},
-	{"yaml", "application/yaml", Whole, "", "", func(e query.Event, _ bool) ([]byte, error) {
+	{name: "yaml", kind: "application/yaml", detail: Whole, row: func(e query.Event, _ bool) ([]byte, error) {
 		b, err := json.Marshal(e)
 		if err == nil {
 			b, err = yaml.JSONToYAML(b)
 		}
 		return append([]byte("---\n"), b...), err
 	}},
-	{"csv", "text/csv; charset=utf-8", Summary, csvHead, "", csvRow},
-	{"raw", "application/octet-stream", Evidence, "", "", func(e query.Event, _ bool) ([]byte, error) { return append(e.Raw, '\n'), nil }},
+	{name: "csv", kind: "text/csv; charset=utf-8", detail: Summary, head: csvHead, row: csvRow},
+	{name: "parquet", kind: "application/vnd.apache.parquet", detail: Whole, file: newParquetFile},
+	{name: "raw", kind: "application/octet-stream", detail: Evidence, row: func(e query.Event, _ bool) ([]byte, error) { return append(e.Raw, '\n'), nil }},
 }
 
 // csvColumns are the columns of a CSV file, and what stands in them: those of annals search -o csv, and some behind them.

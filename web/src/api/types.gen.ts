@@ -262,7 +262,7 @@ export interface ExportQuestion {
   /** event time, excluded */
   until?: string;
   clusters?: string[];
-  /** jsonl, which is the default, json, yaml, csv or raw */
+  /** jsonl, which is the default, json, yaml, csv, parquet or raw */
   format?: string;
   /** zip, which is the default: the file with a manifest and checkpoints; none: the file alone */
   archive?: string;

@@ -5,11 +5,12 @@ import { Button, CopyButton, Dialog } from '../components'
 import { count } from '../state/time'
 import css from './search.module.css'
 import type { Asked } from './useResults'
-import { cliOf } from './commands'
+import { cliOf, curlOf } from './commands'
 
 const formats = [
   ['jsonl', 'JSON lines', 'one event a line, with what Annals knows of it'],
   ['csv', 'CSV', 'the columns, for a spreadsheet'],
+  ['parquet', 'Parquet', 'the columns with their types and the bodies, for DuckDB, pandas and the like'],
   ['json', 'JSON', 'one array'],
   ['yaml', 'YAML', 'a document for each event'],
   ['raw', 'Raw', 'each event’s bytes as they were recorded, one a line: the evidence'],
@@ -21,6 +22,8 @@ export function ExportDialog({ opened, onClose, asked, total }: { opened: boolea
   const [zip, setZip] = useState(true)
   const me = useMe()
   const path = pathOf('export', { ...asked, format, archive: zip ? undefined : 'none' })
+  // The command line writes every format but this one.
+  const command = format === 'parquet' ? curlOf(pathOf('export', { ...asked, format, archive: 'none' }), 'events.parquet') : cliOf(asked, ` -o ${format}`)
   return (
     <Dialog opened={opened} onClose={onClose} title="Export the whole result">
       <div className={css.export}>
@@ -46,9 +49,9 @@ export function ExportDialog({ opened, onClose, asked, total }: { opened: boolea
             <span className="soft">a zip with a manifest (how many, whether complete, SHA-256) and signed checkpoints</span>
           </span>
         </label>
-        <pre tabIndex={0}>{cliOf(asked, ` -o ${format}`)}</pre>
+        <pre tabIndex={0}>{command}</pre>
         <div className={css.exportActions}>
-          <CopyButton labelled text={cliOf(asked, ` -o ${format}`)} label="Copy as CLI" />
+          <CopyButton labelled text={command} label={format === 'parquet' ? 'Copy as curl' : 'Copy as CLI'} />
           <a className={css.download} href={path} download data-testid="download" onClick={onClose}>
             Download
           </a>

@@ -10,3 +10,8 @@ export function cliOf({ query, since, until, clusters }: Asked, extra = ''): str
   for (const c of clusters ?? []) parts.push(`--cluster ${quote(c)}`)
   return parts.join(' ') + extra
 }
+
+/** What fetches a file from the server. */
+export function curlOf(path: string, file: string): string {
+  return `curl -sS -H "Authorization: Bearer $ANNALS_TOKEN" ${quote(window.location.origin + path)} -o ${file}`
+}
