@@ -61,6 +61,7 @@ func (r *Reader) isolated(ctx context.Context, st Statement, f func(*conn, *Cove
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	defer bound(r.engine.opt.SQLMemory)()
 	in, err := openInstance(settings(r.engine.opt.SQLMemory, r.engine.opt.Threads))
 	if err != nil {
 		return err
