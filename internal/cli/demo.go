@@ -27,7 +27,7 @@ const demoCluster = "demo"
 
 const demoLong = `Demo shows what Annals does, with nothing to configure: in a directory of its own it makes a ledger, brings
 in the recording of a small cluster in which somebody steals secrets, opens shells and covers tracks,
-and starts the server on loopback. It prints five commands to try in another terminal.
+and starts the server on loopback. It prints seven commands to try in another terminal.
 
 Ctrl-C ends it and takes the directory away.`
 
@@ -121,9 +121,11 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 
 // demoQuestions are what to try. Each is telling on the recorded story.
 var demoQuestions = []struct{ says, args string }{
-	{"Who opened a shell in a pod, and who was refused?", `search 'subresource:exec stage:ResponseComplete'`},
+	{"Who ran commands in containers, and who was not allowed to? A question that has a name; annals ask lists them all.", `ask exec`},
 	{"Alice listed every secret. One answer arrived cut short, and shows who asked for what all the same.", `search 'user:alice@example.com verb:list resource:secrets'`},
 	{"Which pod reached for the node's Docker socket? The words stand deep in the request's body.", `search '"docker.sock" verb:create'`},
+	{"Who tampered with the pod security of the namespace prod, and took the label away again? diff shows what it was.", `history ns/prod`},
+	{"Who is Alice: from where she came, what she did, as whom she acted, and which bindings let her.", `who alice@example.com`},
 	{"Sixty guessed tokens, second by second.", `sql "SELECT date_trunc('second', time) AS second, count(*) AS refused FROM events WHERE code = 401 GROUP BY ALL ORDER BY ALL"`},
 	{"Is every event as it was recorded?", `verify`},
 }
