@@ -15,14 +15,14 @@ const recording = resolve(import.meta.dirname, '../../internal/cli/demodata/stor
 export const now = new Date('2026-11-21T01:00:00Z')
 
 export class Annals {
-  /** Makes a ledger, fills it, and serves it. */
-  static async start(events = []) {
+  /** Makes a ledger, fills it with the recording and with events by cluster, and serves it. */
+  static async start(more = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'annals-web-'))
     const annals = new Annals(folder)
     try {
       await annals.command('init')
       await annals.command('import', '--cluster', 'demo', recording)
-      if (events.length > 0) await annals.deliver('hostile', events)
+      for (const [cluster, events] of Object.entries(more)) await annals.deliver(cluster, events)
       await annals.#serve()
     } catch (error) {
       await annals.stop()
@@ -54,12 +54,16 @@ export class Annals {
     return (await this.command('token', 'create', ...args)).trim()
   }
 
+  /** Stops the server; the ledger stays. */
+  async halt() {
+    if (!this.#server || this.#server.exitCode !== null) return
+    const ended = new Promise((done) => this.#server.once('exit', done))
+    this.#server.kill('SIGTERM')
+    await ended
+  }
+
   async stop() {
-    if (this.#server && this.#server.exitCode === null) {
-      const ended = new Promise((done) => this.#server.once('exit', done))
-      this.#server.kill('SIGTERM')
-      await ended
-    }
+    await this.halt()
     await rm(this.folder, { recursive: true, force: true })
   }
 
@@ -89,7 +93,7 @@ export function event(n, change = {}) {
     kind: 'Event', apiVersion: 'audit.k8s.io/v1', level: 'RequestResponse',
     auditID: `5eed0000-0000-4000-8000-${String(n).padStart(12, '0')}`, stage: 'ResponseComplete',
     requestURI: `/api/v1/namespaces/prod/configmaps/c${n}`, verb: 'get',
-    user: { username: 'mallory', groups: ['system:authenticated'] }, sourceIPs: ['192.0.2.66'], userAgent: 'curl/8',
+    user: { username: 'trudy', groups: ['system:authenticated'] }, sourceIPs: ['192.0.2.66'], userAgent: 'curl/8',
     objectRef: { resource: 'configmaps', namespace: 'prod', name: `c${n}`, apiVersion: 'v1' },
     responseStatus: { metadata: {}, code: 200 }, requestReceivedTimestamp: time, stageTimestamp: time, ...change,
   }

@@ -5,9 +5,12 @@ import { AxeBuilder } from '@axe-core/playwright'
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
+import { inflateRawSync } from 'node:zlib'
 import { chromium } from 'playwright-core'
 import { Annals, now } from './annals.mjs'
 
@@ -50,6 +53,19 @@ export function served(events) {
   return held
 }
 
+function shift(by) {
+  const Real = Date
+  globalThis.Date = class extends Real {
+    constructor(...of) {
+      of.length === 0 ? super(Real.now() + by) : super(...of)
+    }
+
+    static now() {
+      return Real.now() + by
+    }
+  }
+}
+
 /** Somebody at a browser. */
 export class Person {
   constructor(annals, context, page) {
@@ -61,10 +77,14 @@ export class Person {
     this.expected = []
   }
 
-  /** options: size, colours ('light' or 'dark'), as (arguments of token create, or a token), zone. */
-  static async sit(annals, { size = sizes.desk, colours = 'light', as, zone = 'UTC', motion = 'reduce' } = {}) {
-    const context = await browser.newContext({ viewport: size, colorScheme: colours, locale: 'en-GB', timezoneId: zone, reducedMotion: motion, acceptDownloads: true, baseURL: annals.url })
-    await context.clock.setFixedTime(now)
+  /**
+   * options: size, colours ('light' or 'dark'), as (arguments of token create, or a token), zone; flows: its clock goes on from
+   * the recording's hour, as editors want it, instead of standing still.
+   */
+  static async sit(annals, { size = sizes.desk, colours = 'light', as, zone = 'UTC', flows = false } = {}) {
+    const context = await browser.newContext({ viewport: size, colorScheme: colours, locale: 'en-GB', timezoneId: zone, reducedMotion: 'reduce', acceptDownloads: true, baseURL: annals.url })
+    if (flows) await context.addInitScript(shift, now.getTime() - Date.now())
+    else await context.clock.setFixedTime(now)
     await context.addInitScript(() => {
       addEventListener('securitypolicyviolation', (e) => console.error(`content security policy: ${e.violatedDirective} ${e.blockedURI}`))
     })
@@ -144,9 +164,13 @@ export class Person {
     return (await this.page.getByTestId('summary').innerText()).replaceAll(/\s+/g, ' ')
   }
 
-  /** axe, with the mouse away: tooltips live outside the landmarks. */
-  async accessible(what) {
+  /**
+   * axe, with the mouse away, since tooltips live outside the landmarks, and from the top of the page: what is scrolled half
+   * below the header is no small target.
+   */
+  async accessible(what, { scrolled = false } = {}) {
     await this.page.mouse.move(0, 0)
+    if (!scrolled) await this.page.evaluate(() => scrollTo(0, 0))
     await this.settled()
     const found = await new AxeBuilder({ page: this.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze()
     const list = found.violations.map((v) => `${v.id} (${v.impact}): ${v.help}\n${v.nodes.slice(0, 4).map((n) => `    ${n.target.join(' ')}\n      ${n.html.slice(0, 160)}\n      ${(n.any[0] ?? n.all[0] ?? n.none[0])?.message ?? ''}`).join('\n')}`)
@@ -174,7 +198,7 @@ export class Person {
  */
 export function screen(held, name, options, walk) {
   if (typeof options === 'function') [options, walk] = [{}, options]
-  test(name, { timeout: 90_000, ...(options.skip ? { skip: options.skip } : {}) }, async () => {
+  test(name, { timeout: options.timeout ?? 90_000, ...(options.skip ? { skip: options.skip } : {}) }, async () => {
     const as = options.as === undefined ? (held.auditor ??= await held.annals.token('--role', 'auditor', '--bodies', '--name', 'anna')) : options.as
     const person = await Person.sit(held.annals, { ...options, as })
     person.page.setDefaultTimeout(10_000)
@@ -189,4 +213,31 @@ export function screen(held, name, options, walk) {
       await person.context.close()
     }
   })
+}
+
+/** Waits until what is asked for again and again is what is wanted. */
+export async function becomes(ask, wanted, what) {
+  const end = Date.now() + 10_000
+  for (;;) {
+    const got = await ask()
+    if (isDeepStrictEqual(got, wanted)) return
+    if (Date.now() > end) assert.deepEqual(got, wanted, what)
+    await new Promise((done) => setTimeout(done, 50))
+  }
+}
+
+/** The files of a zip that this machine's own unzip need not know: names to bytes. */
+export async function unzip(path) {
+  const zip = await readFile(path)
+  const end = zip.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]))
+  const files = new Map()
+  let at = zip.readUInt32LE(end + 16)
+  for (let n = zip.readUInt16LE(end + 10); n > 0; n--) {
+    const [method, size, name, extra, comment, local] = [zip.readUInt16LE(at + 10), zip.readUInt32LE(at + 20), zip.readUInt16LE(at + 28), zip.readUInt16LE(at + 30), zip.readUInt16LE(at + 32), zip.readUInt32LE(at + 42)]
+    const begin = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28)
+    const bytes = zip.subarray(begin, begin + size)
+    files.set(zip.toString('utf8', at + 46, at + 46 + name), method === 0 ? bytes : inflateRawSync(bytes))
+    at += 46 + name + extra + comment
+  }
+  return files
 }

@@ -30,7 +30,7 @@ export function Commands({ cli, name, question, small }: Props) {
           Command line
         </Button>
       </Popover.Target>
-      <Popover.Dropdown aria-label="The same from a terminal">
+      <Popover.Dropdown aria-labelledby="" aria-label="The same from a terminal">
         <div className={css.commands}>
           <div>
             <h3>annals</h3>

@@ -27,7 +27,7 @@ export function Flyout({ label, target, width = 240, children }: Props) {
   return (
     <Popover opened={opened} onChange={setOpened} position="bottom-end" trapFocus returnFocus width={width}>
       <Popover.Target>{target(opened, () => setOpened(!opened))}</Popover.Target>
-      <Popover.Dropdown aria-label={label} className={css.flyout} onKeyDown={press}>
+      <Popover.Dropdown aria-labelledby="" aria-label={label} className={css.flyout} onKeyDown={press}>
         {typeof children === 'function' ? children(close) : children}
       </Popover.Dropdown>
     </Popover>

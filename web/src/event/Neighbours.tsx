@@ -5,11 +5,13 @@ import { useAsk } from '../api/hooks'
 import type { Event, Neighbours } from '../api/types.gen'
 import { CodeBadge, CoverageLine, ErrorBox, Incomplete, KeyHint, Sentence, Skeleton, Time } from '../components'
 import { useKeys } from '../state/keys'
+import { oneOf, usePref } from '../state/prefs'
 import s from './EventView.module.css'
 import { eventPath, useTo } from './paths'
 
 type By = 'actor' | 'object' | 'time'
 
+const isBy = oneOf<By>('actor', 'object', 'time')
 const words: Record<By, string> = { actor: 'Same actor', object: 'Same object', time: 'Same time' }
 
 interface Props {
@@ -20,7 +22,9 @@ interface Props {
 
 /** What the same actor did, what happened to the same object, and what happened at all, before and after. */
 export function NeighboursPart({ event, page, open }: Props) {
-  const [by, setBy] = useState<By>(event.user ? 'actor' : 'time')
+  // Kept from one event to the next, so that the way back is the way that was come.
+  const [wanted, setBy] = usePref('around', 'actor', isBy)
+  const by = (wanted === 'actor' && !event.user) || (wanted === 'object' && !event.resource) ? 'time' : wanted
   const [limit, setLimit] = useState(5)
   const answer = useAsk<never, Neighbours>('neighbours', { cluster: event.cluster, position: event.position, by, limit }, { keep: true })
   const found = answer.data?.end

@@ -32,7 +32,7 @@ export function RangePicker() {
             <Icon name="chevron" size={12} />
           </Button>
         </Popover.Target>
-        <Popover.Dropdown aria-label="Time range">
+        <Popover.Dropdown aria-labelledby="" aria-label="Time range">
           <div className={css.picker}>
             <ul aria-label="Until now">
               {presets.map((p, i) => (

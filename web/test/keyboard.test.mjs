@@ -1,0 +1,126 @@
+// Without a mouse: from sign-in to the proof of a secret's deletion, and the focus is seen at every step.
+
+import assert from 'node:assert/strict'
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { event } from './annals.mjs'
+import { becomes, screen, served } from './browser.mjs'
+
+const deleted = event(1, {
+  level: 'Metadata',
+  verb: 'delete',
+  requestURI: '/api/v1/namespaces/prod/secrets/payroll-key',
+  objectRef: { resource: 'secrets', namespace: 'prod', name: 'payroll-key', apiVersion: 'v1' },
+})
+const held = served(() => ({ demo: [deleted] }))
+
+/** What has the focus can be told by its looks: an outline, a ring, or another look than without it. */
+const visible = (page) =>
+  page.evaluate(() => {
+    const looks = (e) => {
+      const { outlineStyle, outlineWidth, boxShadow, borderColor, backgroundColor } = getComputedStyle(e)
+      return { outline: outlineStyle !== 'none' && Number.parseFloat(outlineWidth) > 0, rest: [boxShadow, borderColor, backgroundColor].join() }
+    }
+    const at = document.activeElement
+    if (!at || at === document.body) return 'nothing has the focus'
+    const box = at.getBoundingClientRect()
+    if (box.width === 0 || box.bottom < 0 || box.top > innerHeight) return `out of sight: ${at.outerHTML.slice(0, 120)}`
+    // Its own ring, that of the field it is in, or of what it labels.
+    const around = [at, at.closest('[data-query]'), at.parentElement, at.nextElementSibling, at.querySelector('*')].filter(Boolean)
+    const focused = around.map(looks)
+    if (focused.some((l) => l.outline)) return ''
+    at.blur()
+    const without = around.map(looks)
+    at.focus({ preventScroll: true })
+    return focused.some((l, i) => l.rest !== without[i].rest) ? '' : `not to be seen: ${at.outerHTML.slice(0, 160)}`
+  })
+
+screen(held, 'the keyboard alone leads to the proof of a deletion', { as: null, flows: true }, async (person, page) => {
+  person.expected.push(/status of 401/)
+  const seen = async () => assert.equal(await visible(page), '')
+  const focused = () => page.evaluate(() => (document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '').trim())
+  /** Tab until something is reached, each stop on the way in sight. */
+  const tabTo = async (name, most = 60) => {
+    for (let i = 0; i < most; i++) {
+      await page.keyboard.press('Tab')
+      await seen()
+      if (name.test(await focused())) return
+    }
+    assert.fail(`Tab did not lead to ${name}`)
+  }
+  await page.goto('/')
+  await page.getByRole('heading', { name: 'Sign in to Annals' }).waitFor()
+  await becomes(() => page.evaluate(() => document.activeElement?.id), 'token')
+  await page.keyboard.insertText(await held.annals.token('--role', 'auditor', '--name', 'kim'))
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'What happened' }).waitFor()
+  await person.settled()
+
+  // Past the header by the link that is first.
+  await page.keyboard.press('Tab')
+  await becomes(focused, 'Skip to content')
+  await seen()
+  await page.keyboard.press('Enter')
+
+  await page.keyboard.press('/')
+  await page.waitForURL(/\/search/)
+  await person.settled()
+  await page.keyboard.press('/')
+  await page.locator('.cm-content').waitFor()
+  await becomes(() => page.evaluate(() => document.activeElement?.className.includes('cm-content')), true)
+  await seen()
+  await page.keyboard.type('verb:delete resource:secrets')
+  const option = page.getByRole('option', { name: /^secrets/ })
+  await option.waitFor()
+  for (let i = 0; i < 20 && (await page.getByRole('option', { name: /^secrets/, selected: true }).count()) === 0; i++) await page.keyboard.press('ArrowDown', { delay: 20 })
+  await page.keyboard.press('Enter')
+  await option.waitFor({ state: 'detached' })
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/q=verb/)
+  await person.rows().first().waitFor()
+  await becomes(() => person.rows().count(), 1)
+
+  // Out of the line, through the tools of the results, into the list.
+  await tabTo(/payroll-key/)
+  await page.keyboard.press('Enter')
+  const drawer = page.locator('[data-drawer]')
+  await drawer.getByTestId('proof').getByText('Signed.').waitFor()
+  await becomes(() => page.evaluate(() => !!document.activeElement?.closest('[data-drawer]')), true)
+  await tabTo(/^Proof$/)
+  const coming = page.waitForEvent('download')
+  await page.keyboard.press('Enter')
+  const download = await coming
+  const file = join(held.annals.folder, download.suggestedFilename())
+  await copyFile(await download.path(), file)
+  assert.match(await held.annals.command('verify', file), /payroll-key/)
+  await page.keyboard.press('Escape')
+  await drawer.waitFor({ state: 'detached' })
+  await becomes(() => page.evaluate(() => document.activeElement?.getAttribute('data-row')), 'demo/22949')
+  await seen()
+
+  // From there to the object's life, by letters and by Tab.
+  for (const [letter, heading] of [['o', 'Objects'], ['a', 'Actors'], ['e', 'Sessions'], ['q', 'Questions'], ['l', 'Ledger'], ['h', 'What happened']]) {
+    await page.keyboard.press('g')
+    await page.keyboard.press(letter)
+    await page.getByRole('heading', { level: 1, name: heading }).waitFor()
+  }
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'detached' })
+})
+
+screen(held, 'every control of every screen can be reached by Tab and seen there', async (person, page) => {
+  for (const path of ['/', '/search?last=all', '/event/demo/22949', '/objects', '/objects/demo/deployments.apps/prod/worker?view=blame', '/actors/alice%40example.com', '/sessions', '/questions/deletions', '/ledger']) {
+    await person.open(path)
+    let stops = 0
+    await page.evaluate(() => document.activeElement?.blur())
+    for (; stops < 45; stops++) {
+      await page.keyboard.press('Tab')
+      if (await page.evaluate(() => document.activeElement === document.body)) break
+      assert.equal(await visible(page), '', `${path}, stop ${stops + 1}`)
+    }
+    assert.ok(stops > 10, `${path} has ${stops} stops`)
+  }
+})
