@@ -125,7 +125,7 @@ func (t *Token) check() error {
 		return fmt.Errorf("%.40q is not a role: choose one of %s, %s, %s, %s", t.Role, Reader, Auditor, Admin, Ingest)
 	}
 	if t.Cluster != "" {
-		return fmt.Errorf("a cluster is for ingest tokens; to let a %s see cluster %s alone, give a reader the scope cluster:%[2]s", t.Role, t.Cluster)
+		return fmt.Errorf("a cluster is for ingest tokens; whoever may see cluster %s alone is a reader with the scope cluster:%[1]s", t.Cluster)
 	}
 	if t.Scope != "" && t.Role != Reader {
 		return fmt.Errorf("a scope is for readers: the role %s sees every event", t.Role)

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -176,18 +177,27 @@ const rootExample = `  annals demo
   annals serve
   annals setup kubeadm --cluster prod
   annals search 'verb:delete resource:secrets' --since 2h
+  annals ask secrets-read --since 7d
+  annals history deploy/web -n prod
   annals verify`
+
+// Commands stand in the order in which they are needed.
+func init() { cobra.EnableCommandSorting = false }
 
 func newRoot(io *streams) *cobra.Command {
 	e := &env{streams: io}
 	root := &cobra.Command{
 		Use: "annals", Short: "The record of what happens at a Kubernetes API", Long: rootLong, Example: rootExample,
 		SilenceErrors: true, SilenceUsage: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("%q is not a command; annals help lists them", args[0])
+		SuggestionsMinimumDistance: 2,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
 			}
-			return nil
+			if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+				return usagef("%q is not a command, did you mean %s? annals help lists them", args[0], strings.Join(like, " or "))
+			}
+			return usagef("%q is not a command; annals help lists them", args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -206,17 +216,26 @@ func newRoot(io *streams) *cobra.Command {
 	root.SetErr(io.err)
 	root.SetIn(io.in)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if hint := flagHint(cmd, err); hint != "" {
+			return usagef("%w; %s", err, hint)
+		}
 		return usagef("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().StringVar(&e.data, "data", "./annals-data", "the directory that holds the ledger")
 	e.remote.flags(root)
 	root.PersistentFlags().String("config", "", "file of settings (default annals.yaml here, then /etc/annals/annals.yaml)")
-	root.AddCommand(
-		newDemo(e), newInit(e), newServe(e), newForward(e), newSetup(e), newToken(e), newImport(e),
-		newSearch(e), newAsk(e), newSQL(e), newHistory(e), newDiff(e), newBlame(e), newWho(e), newRBAC(e), newSessions(e), newVerify(e), newProve(e), newCheckpoint(e),
-		newProxy(e), newPolicy(e),
-		newDoctor(e), newVersion(e), helpExitCodes(),
-	)
+	group := func(id, title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: id, Title: title})
+		for _, c := range commands {
+			c.GroupID = id
+		}
+		root.AddCommand(commands...)
+	}
+	group("run", "Run:", newDemo(e), newInit(e), newServe(e), newToken(e), newDoctor(e))
+	group("record", "Record:", newSetup(e), newImport(e), newForward(e), newProxy(e), newPolicy(e))
+	group("ask", "Ask:", newSearch(e), newAsk(e), newSessions(e), newWho(e), newRBAC(e), newHistory(e), newDiff(e), newBlame(e), newSQL(e))
+	group("prove", "Prove:", newVerify(e), newProve(e), newCheckpoint(e))
+	root.AddCommand(newVersion(e), helpExitCodes())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	for _, c := range root.Commands() {
 		c.Args = asUsage(c.Args)
@@ -227,16 +246,41 @@ func newRoot(io *streams) *cobra.Command {
 	return root
 }
 
+// flagHint answers the flags that kubectl's users have in their fingers, where a command has a query instead.
+func flagHint(cmd *cobra.Command, err error) string {
+	asked := func(flags ...string) bool {
+		return slices.ContainsFunc(flags, func(f string) bool { return strings.HasSuffix(err.Error(), " "+f) })
+	}
+	switch cmd.Name() {
+	case "search", "sessions", "ask":
+		if asked("-n", "--namespace") {
+			if cmd.Name() == "ask" {
+				return "a namespace is a parameter of the question: ns=NAME"
+			}
+			return "a namespace is part of the query: ns:NAME"
+		}
+		if asked("-A", "--all-namespaces") {
+			return "without ns in the query, all namespaces are meant"
+		}
+	}
+	return ""
+}
+
 // asUsage gives a wrong number of arguments the exit code of wrong use.
 func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	if check == nil {
 		return nil
 	}
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usagef("%w; see %s --help", err, cmd.CommandPath())
+		err := check(cmd, args)
+		var told *usageError
+		switch {
+		case err == nil, errors.As(err, &told):
+			return err
+		case len(args) == 0:
+			return usagef("an argument is missing; write %s, and see %s --help", cmd.UseLine(), cmd.CommandPath())
 		}
-		return nil
+		return usagef("too many or too few arguments: %s; write %s, and see %s --help", strings.Join(args, " "), cmd.UseLine(), cmd.CommandPath())
 	}
 }
 

@@ -30,7 +30,7 @@ func newPolicy(e *env) *cobra.Command {
 		Use: "policy", Short: "Audit policies: examples, explanations, tests, mistakes", Long: policyLong, Example: policyExample,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("%q is not a command", args[0])
+				return usagef("annals policy %s is not a command; annals policy --help lists them", args[0])
 			}
 			return nil
 		},

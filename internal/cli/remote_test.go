@@ -84,6 +84,7 @@ func TestServerElsewhere(t *testing.T) {
 		{"wrong token", "annals_wrong", "annals search", 4, "unknown token"},
 		{"broken token", "a b", "annals search", 2, "one word"},
 		{"unknown CA", admin, "ANNALS_SERVER_CA= annals search", 1, "--server-ca"},
+		{"nobody there", admin, "ANNALS_SERVER=https://127.0.0.1:1 annals search", 1, "nothing listens there"},
 		{"import by a reader", reader, "annals import --cluster prod logs/a.log", 1, "needs the role admin"},
 	} {
 		out, code := shell(t, dir, with(c.token), c.line)

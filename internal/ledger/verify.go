@@ -242,7 +242,7 @@ func (v *verifier) signingKey() {
 // neighbours are the names in a data directory that are not the ledger's own, and those that are.
 var neighbours = []string{
 	descriptionFile, headsFile, "lock", "clusters", walDir, "keys",
-	"pki", "tokens.json", "follow", "import", "annals.sock", "annals.sock.at", "annals.yaml", "lost+found",
+	"pki", "tokens.json", "tokens.json.lock", "questions.yaml", "follow", "import", "annals.sock", "annals.sock.at", "annals.yaml", "lost+found",
 }
 
 // neighbours notes what else lies beside the ledger: nothing reads it, but whoever put it there had access.

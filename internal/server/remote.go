@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"annals.dev/internal/access"
@@ -97,9 +98,25 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set("Authorization", "Bearer "+b.token)
 	}
 	resp, err := b.RoundTripper.RoundTrip(r)
-	var unknown x509.UnknownAuthorityError
-	if errors.As(err, &unknown) {
-		err = fmt.Errorf("%w: give the server's CA with --server-ca; it is pki/server-ca.crt in its data directory", err)
+	if err != nil {
+		err = unreached(err)
 	}
 	return resp, err
+}
+
+// unreached says what to do where a server could not be asked.
+func unreached(err error) error {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w: give the server's CA with --server-ca; it is pki/server-ca.crt in its data directory", err)
+	case errors.As(err, &name):
+		return fmt.Errorf("%w: use a name that the certificate has, or give it this one on the server's machine: annals init --change-names", err)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("%w: it speaks plain HTTP, as annals serve does on loopback: use http://", err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: nothing listens there; it is the address of annals serve --http that is asked", err)
+	}
+	return err
 }

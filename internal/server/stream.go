@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -289,6 +290,10 @@ func send[Item, End any](ctx context.Context, c *Client, name string, body io.Re
 	if err != nil {
 		if ctx.Err() != nil {
 			return end, context.Cause(ctx)
+		}
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = failed.Err
 		}
 		return end, fmt.Errorf("asking the server: %w", err)
 	}
