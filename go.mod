@@ -2,6 +2,9 @@ module annals.dev
 
 go 1.26.0
 
+// Node's modules, some of which bring Go files.
+ignore ./web/node_modules
+
 require (
 	github.com/RoaringBitmap/roaring/v2 v2.30.0
 	github.com/duckdb/duckdb-go-bindings v0.10505.0

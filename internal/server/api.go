@@ -1,9 +1,10 @@
-// Package server is what answers for one data directory: the questions of the command line over a unix socket, the page of
-// its state, and everything that must run for events to come in. Start with Run, which is annals serve, and with Connect,
-// which finds a server or opens the directory in this process: both put the same handler behind a Client.
+// Package server is what answers for one data directory: the questions of the HTTP API, the web UI that asks them, and everything
+// that must run for events to come in. Start with Run, which is annals serve; with Connect, which finds a server or opens the
+// directory in this process; and with Dial, which asks a server elsewhere. All put the same handler behind a Client.
 //
-// The socket is open to the directory's owner alone. The page and the metrics are on loopback, and tell nothing of what
-// events hold.
+// The socket is open to the directory's owner alone, who may do everything. Over HTTP nobody is answered who has not said with
+// a token who they are, but in a demo; what a question may read is decided before it is asked, in route.go, and each question
+// is on record as an event. Beyond loopback all of it is TLS.
 package server
 
 import (
