@@ -20,14 +20,14 @@ func TestOnlyOwnActs(t *testing.T) {
 		s.tokens[name] = s.token(want)
 	}
 	s.post("auditor", "events", `{"query":"user:olga"}`)
-	s.post("auditor", "objects/history", `{"ref":"pods/web"}`)
+	s.post("auditor", "objects/history", `{"resource":"pods","name":"web"}`)
 	if n := c.sizes(nil)[ledger.Own]; n < 2 {
 		t.Fatalf("%d acts are on record", n)
 	}
 	for name, question := range map[string]string{
 		"events": `{"detail":"whole"}`, "hits": `{"rows":true,"by":"user"}`, "facets": `{"fields":["user"]}`, "values": `{"field":"user"}`,
 		"overview": `{}`, "ask": `{"name":"slowest"}`, "sessions": `{}`, "actors/rbac": `{"user":"olga"}`, "actors/profile": `{"user":"olga"}`,
-		"sql": `{"statement":"SELECT user FROM events"}`, "event": `{"id":"0"}`, "objects/history": `{"ref":"pods/web"}`, "export": `{"archive":"none"}`,
+		"sql": `{"statement":"SELECT user FROM events"}`, "event": `{"id":"0"}`, "objects/history": `{"resource":"pods","name":"web"}`, "export": `{"archive":"none"}`,
 	} {
 		for role := range s.tokens {
 			w := s.post(role, name, question)
