@@ -136,7 +136,7 @@ func (a *act) timedOut() bool {
 func (a *act) whyNoAnswer() string {
 	switch {
 	case a.withoutBodies:
-		return "what requests and responses held is not yours to see (it needs the right --bodies)"
+		return "what requests and responses held is not yours to see (that takes a token with bodies)"
 	case a.marked("salvaged"):
 		return "the event arrived cut short"
 	case a.marked("truncated"):

@@ -302,7 +302,7 @@ func (l *life) statusUnknown(a *act) {
 	if l.q.Status {
 		l.tree = l.tree.doubtAt([]string{"status"})
 		l.statusOnly--
-		l.add(a, Unknown, a.whyNoAnswer(), false, "status written: what changed was not recorded", nil, nil)
+		l.add(a, Unknown, a.whyNoAnswer(), false, "status written: what changed is not known", nil, nil)
 	}
 }
 

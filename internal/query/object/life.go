@@ -119,7 +119,7 @@ func (l *life) add(a *act, known Known, why string, missed bool, summary string,
 
 // unknown is a version of which nothing is known but that there may be one.
 func (l *life) unknown(a *act, why string) {
-	summary := describeVerb(a) + ": what changed was not recorded"
+	summary := describeVerb(a) + ": what changed is not known"
 	if l.tree != nil {
 		l.tree = l.tree.doubtful()
 	}

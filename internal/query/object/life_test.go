@@ -123,7 +123,7 @@ func TestVerbsAndForms(t *testing.T) {
 		{"create", []occurrence{seen}, "1 observed: created\n"},
 		{"create at Request", []occurrence{{verb: "create", code: 201, request: deployment("", 0, 1, "w:1", "")}},
 			"1 derived: created (recorded at level Request, without the answer; what was sent, without the server's defaults)\n"},
-		{"create at Metadata", []occurrence{{verb: "create", code: 201}}, "1 unknown: create: what changed was not recorded (" + noBodies + ")\n"},
+		{"create at Metadata", []occurrence{{verb: "create", code: 201}}, "1 unknown: create: what changed is not known (" + noBodies + ")\n"},
 		{"update", []occurrence{seen, {verb: "update", request: `{}`, response: deployment("11", 2, 3, "w:1", "")}},
 			"1 observed: created\n2 observed: spec.replicas 1 → 3\n"},
 		{"update at Request", []occurrence{seen, {verb: "update", rv: "10", request: deployment("10", 1, 3, "w:2", "")}},
@@ -131,7 +131,7 @@ func TestVerbsAndForms(t *testing.T) {
 		{"JSON patch", []occurrence{seen, {verb: "patch", request: `[{"op":"replace","path":"/spec/template/spec/containers/1/image","value":"l:2"}]`}},
 			"1 observed: created\n2 derived: spec.template.spec.containers[name=log].image l:1 → l:2 (" + notSent + ")\n"},
 		{"JSON patch that does not fit", []occurrence{seen, {verb: "patch", request: `[{"op":"replace","path":"/spec/x/y","value":1}]`}},
-			"1 observed: created\n2 unknown: patch: what changed was not recorded (the patch does not fit the version before: one in between was not seen)\n"},
+			"1 observed: created\n2 unknown: patch: what changed is not known (the patch does not fit the version before: one in between was not seen)\n"},
 		{"merge patch, or strategic: the same", []occurrence{seen, {verb: "patch", request: `{"spec":{"replicas":2,"paused":null}}`}},
 			"1 observed: created\n2 derived: spec.replicas 1 → 2 (" + notSent + ")\n"},
 		{"merge patch, or strategic: not the same", []occurrence{seen, {verb: "patch", request: `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"w:2"}]}}}}`}},
@@ -147,8 +147,8 @@ func TestVerbsAndForms(t *testing.T) {
 		{"patch on what nobody saw", []occurrence{{verb: "patch", request: `{"spec":{"replicas":2}}`}},
 			"1 partial: spec ? → {\"replicas\":2} (the version before was not seen: this is what was sent; recorded at level Request, without the answer)\n"},
 		{"patch to another version of the API", []occurrence{{verb: "update", request: "{}", response: strings.Replace(deployment("10", 1, 1, "w:1", ""), "apps/v1", "apps/v1beta1", 1)}, {verb: "patch", request: `{"spec":{"replicas":2}}`}},
-			"1 observed: seen first as it was after an update\n2 unknown: patch: what changed was not recorded (recorded at level Request, without the answer)\n"},
-		{"patch at Metadata", []occurrence{seen, {verb: "patch"}}, "1 observed: created\n2 unknown: patch: what changed was not recorded (" + noBodies + ")\n"},
+			"1 observed: seen first as it was after an update\n2 unknown: patch: what changed is not known (recorded at level Request, without the answer)\n"},
+		{"patch at Metadata", []occurrence{seen, {verb: "patch"}}, "1 observed: created\n2 unknown: patch: what changed is not known (" + noBodies + ")\n"},
 		{"scale", []occurrence{seen, {verb: "patch", sub: "scale", request: `{"spec":{"replicas":4}}`}},
 			"1 observed: created\n2 derived: spec.replicas 1 → 4 (" + notSent + ")\n"},
 		{"scale, answered", []occurrence{seen, {verb: "update", sub: "scale", request: `{}`, response: `{"kind":"Scale","metadata":{"name":"web","uid":"u1","resourceVersion":"11"},"spec":{"replicas":4}}`}},
@@ -173,7 +173,7 @@ func TestVerbsAndForms(t *testing.T) {
 		{"dry run, refusal", []occurrence{seen, {verb: "update", uri: "dryRun=All", request: "{}", response: deployment("10", 2, 9, "w:1", "")}, {verb: "patch", code: 409, request: `{"spec":{"replicas":9}}`}},
 			"1 observed: created\n"},
 		{"timed out, panicked", []occurrence{seen, {verb: "patch", code: 504, request: `{"spec":{"replicas":9}}`}, {verb: "patch", stage: "Panic", request: `{"spec":{"replicas":9}}`}},
-			"1 observed: created\n2 unknown: patch: what changed was not recorded (the API server gave up waiting: whether the change was made is not known)\n3 unknown: patch: what changed was not recorded (the request was seen at stage Panic only: whether it changed anything is not known)\n"},
+			"1 observed: created\n2 unknown: patch: what changed is not known (the API server gave up waiting: whether the change was made is not known)\n3 unknown: patch: what changed is not known (the request was seen at stage Panic only: whether it changed anything is not known)\n"},
 		{"one in between by its resource version", []occurrence{seen, {verb: "update", rv: "12", request: "{}", response: deployment("13", 2, 2, "w:1", "")}},
 			"1 observed: created\n2 observed MISSED: spec.replicas 1 → 2\n"},
 		{"one in between by its generation", []occurrence{seen, {verb: "patch", request: "{}", response: deployment("13", 4, 2, "w:1", "")}},
@@ -185,9 +185,9 @@ func TestVerbsAndForms(t *testing.T) {
 		{"changed by a webhook", []occurrence{seen, {verb: "patch", annotation: "mutation.webhook.admission.k8s.io/round_0_index_0", request: `{"spec":{"replicas":2}}`}},
 			"1 observed: created\n2 partial: spec.replicas 1 → 2 (an admission webhook changed what was sent, and the answer was not recorded; recorded at level Request, without the answer)\n"},
 		{"shortened", []occurrence{seen, {verb: "patch", level: "RequestResponse", marks: []string{"truncated"}}},
-			"1 observed: created\n2 unknown: patch: what changed was not recorded (the API server shortened the event and left out what was sent and answered)\n"},
+			"1 observed: created\n2 unknown: patch: what changed is not known (the API server shortened the event and left out what was sent and answered)\n"},
 		{"cut", []occurrence{seen, {verb: "patch", marks: []string{"salvaged"}, request: `{"spec":{"replicas":2}}`}},
-			"1 observed: created\n2 unknown: patch: what changed was not recorded (the event arrived cut short)\n"},
+			"1 observed: created\n2 unknown: patch: what changed is not known (the event arrived cut short)\n"},
 		{"redacted", []occurrence{{verb: "create", code: 201, marks: []string{"redacted"}, request: "{}", response: deployment("10", 1, 1, "w:1", "")}},
 			"1 partial: created (parts of the event were redacted)\n"},
 		{"metadata alone is answered", []occurrence{seen, {verb: "patch", request: `{"metadata":{"labels":{"a":"b"}}}`, response: `{"kind":"PartialObjectMetadata","metadata":{"name":"web","uid":"u1","resourceVersion":"11"}}`}},
@@ -263,7 +263,7 @@ func TestReads(t *testing.T) {
 		occurrence{verb: "list", response: `{"kind":"DeploymentList","apiVersion":"apps/v1","items":[` + deployment("11", 2, 5, "w:1", "") + `]}`},
 	)
 	want := `1 observed MISSED: seen by a get: seen first as it was after a get
-2 unknown: patch: what changed was not recorded (recorded at level Metadata, without what was sent and answered)
+2 unknown: patch: what changed is not known (recorded at level Metadata, without what was sent and answered)
 3 observed: seen by a list: spec.replicas 1 → 5
 `
 	if diff := cmp.Diff(want, briefly(follows(web, Question{Reads: true}, all))); diff != "" {
