@@ -108,13 +108,14 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 func unreached(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w: give the server's CA with --server-ca; it is pki/server-ca.crt in its data directory", err)
 	case errors.As(err, &name):
 		return fmt.Errorf("%w: use a name that the certificate has, or give it this one on the server's machine: annals init --change-names", err)
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Errorf("%w: it speaks plain HTTP, as annals serve does on loopback: use http://", err)
+	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/":
+		return errors.New("it speaks plain HTTP, as annals serve does on loopback: use http://")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: nothing listens there; it is the address of annals serve --http that is asked", err)
 	}
