@@ -206,7 +206,7 @@ func (t *told) note(limited bool, first time.Time) {
 		add("you may not see what requests and responses held, so what changed is not told")
 	}
 	if len(t.versions) == 0 {
-		add("no change of it was recorded; that it was read can be seen with reads")
+		add("no change of it was recorded, but that it was read: ask with --reads, or switch on “seen in reads” in the browser")
 	}
 }
 
