@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ func (r *Reader) Search(ctx context.Context, s Search, f func(*Row) error) (*Cov
 	if s.Slowest && (s.Limit < 1 || s.Limit > MaxSlowest || s.After != nil || s.OldestFirst) {
 		return nil, wrongQuestion("the slowest are asked for with a limit of 1 to %d, from the first, and in no other order", MaxSlowest)
 	}
+	s.Limit = min(s.Limit, math.MaxInt-1) // one more is asked for
 	a, err := r.ask(ctx, s.Range)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"annals.dev/internal/query"
@@ -58,10 +59,19 @@ func (c *core) hits(ctx context.Context, by *asker, q HitsQuestion, emit func(Hi
 			if n == 0 {
 				continue
 			}
-			if err := emit(HitRow{h.From.Add(time.Duration(float64(i) * h.Step * float64(time.Second))), value, n}); err != nil {
+			if err := emit(HitRow{bucketStart(h, i), value, n}); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return h, nil
+}
+
+// bucketStart is where a bucket begins, as far as JSON can hold it. A Duration has room for 292 years alone.
+func bucketStart(h *query.Hits, i int) time.Time {
+	at := time.UnixMicro(h.From.UnixMicro() + int64(i)*int64(math.Round(h.Step*1e6))).UTC()
+	if last := time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC); at.After(last) {
+		return last
+	}
+	return at
 }

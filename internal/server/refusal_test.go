@@ -1,9 +1,12 @@
 package server
 
 import (
+	"context"
+	"encoding/json"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"annals.dev/internal/access"
 )
@@ -27,5 +30,28 @@ func TestRefusalsAreOnRecord(t *testing.T) {
 		if e.ResponseStatus == nil || e.ResponseStatus.Code != 401 || e.RequestObject != nil {
 			t.Errorf("%s: the event is %+v", path, e)
 		}
+	}
+}
+
+// The largest numbers are numbers: they overflow nowhere.
+func TestLargestNumbers(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{
+		"events?limit=9223372036854775807", "events?limit=9223372036854775807&order=oldest&detail=whole", "tail?limit=10000",
+		"hits?rows=true&since=0000-01-01T00:00:00Z&until=9999-12-31T23:59:59Z", "hits?rows=true&since=1500-01-01T00:00:00Z",
+		"hits?buckets=9223372036854775807&top=9223372036854775807&by=user", "sessions?limit=9223372036854775807", "ask?name=deletions&limit=9223372036854775807",
+	} {
+		r := request("GET", api+path, "", "Authorization", "Bearer "+s.tokens["reader"])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		w := s.do(r.WithContext(ctx))
+		cancel()
+		if w.Code != 200 || strings.Contains(w.Body.String(), `{"error":`) && !strings.HasPrefix(path, "tail") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	w := s.do(request("GET", api+"hits?rows=true&since=1500-01-01T00:00:00Z", "", "Authorization", "Bearer "+s.tokens["reader"]))
+	var line struct{ Item HitRow }
+	if err := json.NewDecoder(w.Body).Decode(&line); err != nil || line.Item.Time.Year() < 1900 || line.Item.Time.Year() > 2100 {
+		t.Errorf("the bucket of events of our time begins at %v, %v", line.Item.Time, err)
 	}
 }
