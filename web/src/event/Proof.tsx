@@ -41,7 +41,7 @@ export function Proof({ cluster, position, state }: Props) {
         <p>
           {state.signed ? (
             <>
-              <b>Signed.</b> The checkpoint over {count(state.checkpoint)} events of {cluster} covers it
+              <b>Signed.</b> {state.checkpoint > 0 ? `The checkpoint over ${count(state.checkpoint)} events of ${cluster}` : `A checkpoint of ${cluster}`} covers it
               {state.at && (
                 <>
                   , written <Time at={state.at} as="ago" />
@@ -64,7 +64,7 @@ export function Proof({ cluster, position, state }: Props) {
             </>
           ) : (
             <>
-              The whole record has not been verified since the server started. <Link href="/ledger">Verify it.</Link>
+              The whole record has not been verified since the server started. {me.data?.canVerify && <Link href="/ledger">Verify it.</Link>}
             </>
           )}
         </p>
