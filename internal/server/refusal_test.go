@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"annals.dev/internal/access"
+	"annals.dev/internal/ledger"
 )
 
 // Wrong tokens are on record wherever they are tried, also where questions leave no event; but of what strangers send nothing
@@ -53,5 +54,22 @@ func TestLargestNumbers(t *testing.T) {
 	var line struct{ Item HitRow }
 	if err := json.NewDecoder(w.Body).Decode(&line); err != nil || line.Item.Time.Year() < 1900 || line.Item.Time.Year() > 2100 {
 		t.Errorf("the bucket of events of our time begins at %v, %v", line.Item.Time, err)
+	}
+}
+
+// What a verification found tells of numbers and other clusters: a reader with a scope learns that something is wrong, no more.
+func TestVerdictInScope(t *testing.T) {
+	s := newSite(t)
+	s.core.judged.put(&ledger.Report{
+		Findings: []ledger.Finding{{Kind: ledger.Missing, Cluster: "prod", What: "a signed note says that there were 4711 events"}},
+		Clusters: []ledger.VerifiedRange{{Cluster: "prod"}},
+	}, time.Now())
+	for role, told := range map[string]bool{"reader": true, "scoped": false} {
+		for _, path := range []string{"ledger", "overview", "event?cluster=prod&position=3"} {
+			w := s.do(request("GET", api+path, "", "Authorization", "Bearer "+s.tokens[role]))
+			if text := w.Body.String(); w.Code != 200 || strings.Contains(text, "4711") != told || !told && !strings.Contains(text, "not ok") {
+				t.Errorf("%s %s: %d %s", role, path, w.Code, text)
+			}
+		}
 	}
 }
