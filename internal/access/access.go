@@ -1,5 +1,6 @@
-// Package access says who may deliver events: which cluster a request speaks for, and how a client knows that it speaks
-// to this server. Start with Store: Init makes its files once, Open reads them.
+// Package access says who may deliver events, and who may ask about them: which cluster a request speaks for, what a token lets
+// its holder see and do, and how a client knows that it speaks to this server. Start with Store: Init makes its files once, Open
+// reads them; and with Caller, who is whoever asks.
 //
 // It keeps two certificate authorities apart, one for the server's own certificate and one for those it gives to clusters,
 // so that neither can stand in for the other. Of a token only its SHA-256 is kept. Nothing is made silently: Open fails

@@ -72,9 +72,9 @@ func TestObjectsAndActors(t *testing.T) {
 		{[]string{"scoped"}, []string{"history"}, other, 200, `"versions":[]`, "eve"},
 		{[]string{"scoped"}, []string{"diff", "blame"}, other, 400, "nothing is known of configmaps/app", "eve"},
 		{[]string{"scoped"}, every, question{"resource": "cm", "name": "app"}, 200, "team-a", "team-b"},
-		{[]string{"admin", "reader"}, every, question{"resource": "cm", "name": "app"}, 400, "several namespaces: choose one with -n: team-a, team-b", ""},
+		{[]string{"admin", "reader"}, every, question{"resource": "cm", "name": "app"}, 400, "several namespaces: choose one (-n, namespace): team-a, team-b", ""},
 		// What is in several clusters, or in none.
-		{all, every, question{"resource": "cm", "name": "twin"}, 400, "several clusters: choose one with --cluster: prod, stage", ""},
+		{all, every, question{"resource": "cm", "name": "twin"}, 400, "several clusters: choose one (--cluster, cluster): prod, stage", ""},
 		{[]string{"admin", "scoped"}, every, question{"resource": "cm", "name": "twin", "cluster": "stage"}, 200, "two", "level: one"},
 		{all, every, with(app, "cluster", "moon"), 400, `there is no cluster \"moon\"`, ""},
 		{[]string{"reader", "scoped"}, every, with(app, "cluster", "annals"), 400, `there is no cluster \"annals\"`, ""},

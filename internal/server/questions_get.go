@@ -109,7 +109,13 @@ func fromParameters(values url.Values, q reflect.Value) error {
 		base, key, isKey := strings.Cut(name, ".")
 		f, ok := fields[base]
 		if !ok || isKey != (f.Type.Kind() == reflect.Map) {
-			return &Error{Usage, unknown("parameter", name, slices.Collect(parametersOf(q.Type())))}
+			known := slices.Collect(parametersOf(q.Type()))
+			for i, n := range known {
+				if fields[n].Type.Kind() == reflect.Map {
+					known[i] += ".NAME"
+				}
+			}
+			return &Error{Usage, unknown("parameter", name, known)}
 		}
 		into := q.FieldByIndex(f.Index)
 		switch {

@@ -85,7 +85,7 @@ func (s *Set) All() []Question { return slices.Clone(s.questions) }
 
 // Get finds a question.
 func (s *Set) Get(name string) (Question, error) {
-	meant, best := "", 4
+	meant, best := "; ask without a name for the list", 1+min(3, len(name)/3)
 	for _, q := range s.questions {
 		if q.Name == name {
 			return q, nil

@@ -174,7 +174,8 @@ func TestAsk(t *testing.T) {
 		want   string
 	}{
 		{"secret-reads", nil, `there is no question "secret-reads", did you mean secrets-read?`},
-		{"nonsense", nil, `there is no question "nonsense"`},
+		{"nonsense", nil, `there is no question "nonsense"; ask without a name for the list`},
+		{"nope", nil, `there is no question "nope"; ask without a name for the list`},
 		{"exec", map[string]string{"colour": "red"}, `exec has no parameter "colour": it has user, ns, name, where`},
 		{"actor", nil, "actor wants user=…"},
 		{"slowest", map[string]string{"than": "x"}, `than="x": it is not a duration`},

@@ -139,10 +139,10 @@ func one(candidates []Ref) error {
 		return usagef("%s is the name of objects of several kinds: name one of %s", first.Name, strings.Join(l, ", "))
 	}
 	if l := differ(func(r Ref) string { return r.Cluster }); len(l) > 1 {
-		return usagef("%s/%s is in several clusters: choose one with --cluster: %s", first.Resource, first.Name, strings.Join(l, ", "))
+		return usagef("%s/%s is in several clusters: choose one (--cluster, cluster): %s", first.Resource, first.Name, strings.Join(l, ", "))
 	}
 	if l := differ(func(r Ref) string { return r.Namespace }); len(l) > 1 {
-		return usagef("%s/%s is in several namespaces: choose one with -n: %s", first.Resource, first.Name, strings.Join(l, ", "))
+		return usagef("%s/%s is in several namespaces: choose one (-n, namespace): %s", first.Resource, first.Name, strings.Join(l, ", "))
 	}
 	return nil
 }

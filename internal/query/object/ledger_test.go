@@ -163,7 +163,7 @@ func TestNames(t *testing.T) {
 func TestOneOfSeveralClustersIsChosen(t *testing.T) {
 	p := querytest.Scoped(t, rand.New(rand.NewPCG(3, 4)), "ns:shop", true, many())
 	_, err := History(context.Background(), p.Sides[0].Reader, cm("app"))
-	if err == nil || !strings.Contains(err.Error(), "choose one with --cluster: prod, stage") {
+	if err == nil || !strings.Contains(err.Error(), "choose one (--cluster, cluster): prod, stage") {
 		t.Errorf("an object in several clusters: %v", err)
 	}
 }
