@@ -29,10 +29,13 @@ type Engine struct {
 	snapshot func(clusters ...string) *ledger.Snapshot
 	opt      Options
 	search   *instance
-	sqlTurn  chan struct{} // holds a token while a statement runs
+	sqlTurn  chan struct{} // holds a token for each statement that runs
 	tallies  tallies
 	matches  matches
 }
+
+// statementsAtOnce is how many statements run at once; others wait.
+const statementsAtOnce = 2
 
 // New makes an engine that asks the snapshots that take takes, such as Ledger.Snapshot. Close it.
 func New(take func(clusters ...string) *ledger.Snapshot, opt Options) (*Engine, error) {
@@ -49,7 +52,7 @@ func New(take func(clusters ...string) *ledger.Snapshot, opt Options) (*Engine, 
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{snapshot: take, opt: opt, search: in, sqlTurn: make(chan struct{}, 1)}
+	e := &Engine{snapshot: take, opt: opt, search: in, sqlTurn: make(chan struct{}, statementsAtOnce)}
 	c, err := in.acquire()
 	if err == nil {
 		defer in.release(c)

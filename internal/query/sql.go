@@ -22,8 +22,8 @@ type Statement struct {
 type ResultColumn struct{ Name, Type string }
 
 // SQL runs a statement: columns is told the answer's columns, row each row, whose values are the ones values.go lists. What
-// row is given is valid until it returns; an error that either returns ends the statement and is returned. One statement runs
-// at a time, in a DuckDB made for it; others wait, or go when ctx does.
+// row is given is valid until it returns; an error that either returns ends the statement and is returned. Two statements
+// run at a time, each in a DuckDB made for it; others wait, or go when ctx does.
 func (r *Reader) SQL(ctx context.Context, st Statement, columns func([]ResultColumn) error, row func([]any) error) (*Coverage, error) {
 	begun := time.Now()
 	if len(st.SQL) > MaxStatement {

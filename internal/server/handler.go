@@ -275,6 +275,11 @@ func (c *core) sql(ctx context.Context, by *asker, q SQLQuestion, emit func(SQLI
 	if err != nil {
 		return Coverage{}, err
 	}
+	leave, err := c.limits.statement(ctx, by)
+	if err != nil {
+		return Coverage{}, err
+	}
+	defer leave()
 	columns := func(cols []query.ResultColumn) error {
 		item := SQLItem{}
 		for _, col := range cols {

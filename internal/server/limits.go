@@ -26,7 +26,10 @@ type limits struct {
 	open  int
 	by    map[string]int
 	freed chan struct{} // closed when a question ends
-	time  time.Duration // instead of answerWithin, in tests
+
+	statements map[string]chan struct{} // by caller, who holds a token while one runs
+
+	time time.Duration // instead of answerWithin, in tests
 }
 
 // isOwner says that the question came from whoever the data directory belongs to, through its socket: no limit of time stands
@@ -37,10 +40,7 @@ func (by *asker) isOwner() bool {
 
 // enter waits for a place among the questions. Call leave when the question is answered.
 func (l *limits) enter(ctx context.Context, by *asker) (leave func(), err error) {
-	who := by.TokenID
-	if who == "" {
-		who = by.Name
-	}
+	who := by.key()
 	patience := time.NewTimer(queueFor)
 	defer patience.Stop()
 	for {
@@ -67,6 +67,39 @@ func (l *limits) enter(ctx context.Context, by *asker) (leave func(), err error)
 			return nil, &Error{Busy, fmt.Sprintf("%d questions of %s are being answered, and no more are taken: wait for one of them, or close one", callerQuestions, by.Name)}
 		}
 	}
+}
+
+// statement waits until no other statement of the caller runs. Few run at once, and a caller has no more than one of those
+// places: its slow ones keep itself waiting, not others.
+func (l *limits) statement(ctx context.Context, by *asker) (leave func(), err error) {
+	if by.isOwner() {
+		return func() {}, nil
+	}
+	who := by.key()
+	l.mu.Lock()
+	if l.statements == nil {
+		l.statements = map[string]chan struct{}{}
+	}
+	turn := l.statements[who]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		l.statements[who] = turn
+	}
+	l.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// key tells callers apart.
+func (by *asker) key() string {
+	if by.TokenID == "" {
+		return by.Name
+	}
+	return by.TokenID
 }
 
 // answering is how many questions are being answered.

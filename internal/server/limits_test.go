@@ -46,6 +46,37 @@ func TestTimeIsLimited(t *testing.T) {
 	}
 }
 
+// The slow statements of one caller keep each other waiting, and nobody else's.
+func TestStatementsOfOthersGoOn(t *testing.T) {
+	c := newCore(t)
+	team(t, c)
+	srv := serve(t, c)
+	ctx, cancel := context.WithCancel(t.Context())
+	var bombs sync.WaitGroup
+	for range 4 {
+		bombs.Go(func() {
+			r, err := http.NewRequestWithContext(ctx, "GET", srv.URL+bomb, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.Header.Set("X-Test", "scoped")
+			if resp, err := srv.Client().Do(r); err == nil {
+				resp.Body.Close()
+			}
+		})
+	}
+	eventually(t, "the bombs are not asked", func() bool { return c.limits.answering() == 4 })
+	if resp, text := call(t, srv, "reader", "GET", "/api/v1/sql?statement=SELECT+1", ""); resp.StatusCode != 200 {
+		t.Errorf("another's statement: %d %s", resp.StatusCode, text)
+	}
+	if n := c.limits.answering(); n != 4 {
+		t.Errorf("%d of the 4 bombs are still being answered", n)
+	}
+	cancel()
+	bombs.Wait()
+}
+
 // A statement that needs too much memory is ended, and says so.
 func TestMemoryIsLimited(t *testing.T) {
 	c := newCore(t)
