@@ -22,6 +22,7 @@ type account struct {
 	rest []byte        // of an answer that is written in pieces: the line that has no end yet
 	told []byte        // the last whole line that is no item
 	last [maxMark]byte // the last bytes that were written
+	long bool          // the end is there, and longer than what is looked at
 }
 
 func (a *account) Unwrap() http.ResponseWriter { return a.ResponseWriter }
@@ -65,6 +66,7 @@ func (a *account) look(b []byte) {
 		if !bytes.HasPrefix(line, itemStart) && len(line) <= maxLine {
 			a.told = bytes.Clone(line)
 		}
+		a.long = a.long || len(line) > maxLine && bytes.HasPrefix(line, endStart)
 	}
 	a.rest = append(a.rest[:0], b[end+1:]...)
 	if len(a.rest) > maxLine {
@@ -87,6 +89,7 @@ func (a *account) lookForBodies(b []byte) {
 // Of items nothing is kept. An answer in one piece has its end behind them.
 var (
 	itemStart  = []byte(`{"item":`)
+	endStart   = []byte(`{"end":`)
 	pieceStart = []byte(`{"items":`)
 	pieceEnd   = []byte(`],"end":`)
 )
@@ -142,6 +145,7 @@ func (a *account) tell(ctx context.Context, by *asker, r *http.Request) {
 		if whole := e.End.Complete; whole != nil {
 			note(noteComplete, strconv.FormatBool(*whole))
 		}
+	case a.long:
 	case lines || file:
 		note(noteComplete, "false") // it was cut off, or failed
 	}

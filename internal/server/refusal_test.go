@@ -73,3 +73,21 @@ func TestVerdictInScope(t *testing.T) {
 		}
 	}
 }
+
+// An end too long to look at, such as an object's whole history, is an end: the answer was not cut off.
+func TestLongEndIsWhole(t *testing.T) {
+	end := `{"end":{"x":"` + strings.Repeat("x", 3<<20) + `"}}` + "\n"
+	for cut, want := range map[int]bool{len(end): true, len(end) - 2: false} {
+		for _, pieces := range [][]string{{end[:cut]}, {end[:2], end[2:cut]}} {
+			a := &account{ResponseWriter: httptest.NewRecorder()}
+			for _, s := range pieces {
+				if _, err := a.Write([]byte(s)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if a.long != want {
+				t.Errorf("%d of %d bytes in %d pieces: whole %v", cut, len(end), len(pieces), a.long)
+			}
+		}
+	}
+}
