@@ -110,7 +110,7 @@ screen(held, 'an actor: what, from where, what let them, and the least role', as
   for (const row of await person.rows().all()) assert.match(await row.innerText(), /403/)
 })
 
-screen(held, 'sessions as a table and as lanes, the refused ones alone', async (person, page) => {
+screen(held, 'sessions as a table and as lanes, the denied ones alone', async (person, page) => {
   await person.open(`/sessions?${whole}`)
   const { end } = await person.ask('sessions', { ...hour, limit: 200 })
   const table = page.getByRole('table', { name: 'Sessions, the newest first' })
@@ -122,13 +122,13 @@ screen(held, 'sessions as a table and as lanes, the refused ones alone', async (
   assert.equal(await page.getByTestId('lanes').getByRole('link').count(), end.sessions.length)
   await person.accessible('sessions as lanes')
   await page.getByText('Table', { exact: true }).click()
-  await page.getByLabel('Refused only').check()
+  await page.getByLabel('Denied only').check()
   await page.waitForURL(/denied=1/)
   await person.settled()
   const denied = end.sessions.filter((s) => s.state === 'denied').length
   assert.ok(denied > 0)
   await becomes(() => table.locator('tbody tr').count(), denied)
-  await page.getByLabel('Refused only').uncheck()
+  await page.getByLabel('Denied only').uncheck()
   await page.getByLabel('Narrow with a search').fill('user:jane*')
   await page.keyboard.press('Enter')
   await page.waitForURL(/q=user/)

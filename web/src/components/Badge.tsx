@@ -31,7 +31,7 @@ const words: Record<number, string> = {
 
 /** What a status code says, in a word or two. */
 export function wordOf(code: number): string {
-  return words[code] ?? (code < 200 ? 'Informed' : code < 300 ? 'OK' : code < 400 ? 'Redirect' : code < 500 ? 'Refused' : 'Server error')
+  return words[code] ?? (code < 200 ? 'Informed' : code < 300 ? 'OK' : code < 400 ? 'Redirect' : code < 500 ? 'Failed' : 'Server error')
 }
 
 function toneOf(code: number): 'ok' | 'info' | 'warn' | 'bad' {

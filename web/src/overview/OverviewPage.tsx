@@ -61,11 +61,11 @@ export default function OverviewPage() {
           {o && o.actors.length === 0 && <p className="soft">Nobody did anything in this range.</p>}
           {o && o.actors.length > 0 && <Bars label="Who did most" values={o.actors} hrefOf={(v) => (v.value ? to.here(actorPath(v.value)) : to.search('-user:*', range.of))} shown={(v) => (v.value ? undefined : <i>not known</i>)} />}
         </Panel>
-        <Panel title="Who was refused most">
+        <Panel title="Who was denied most">
           {!o && !answer.error && <Skeleton height="10rem" />}
-          {o && o.failing.length === 0 && <p className="soft">Nobody was refused anything in this range.</p>}
+          {o && o.failing.length === 0 && <p className="soft">Nobody was denied anything in this range.</p>}
           {o && o.failing.length > 0 && (
-            <Bars label="Who was refused most" values={o.failing} hrefOf={(v) => to.search(v.value ? `${once} code:(401 OR 403) user:"${v.value.replaceAll(/[\\"]/g, '\\$&')}"` : `${once} code:(401 OR 403) -user:*`, range.of)} shown={(v) => (v.value ? undefined : <i>not known</i>)} />
+            <Bars label="Who was denied most" values={o.failing} hrefOf={(v) => to.search(v.value ? `${once} code:(401 OR 403) user:"${v.value.replaceAll(/[\\"]/g, '\\$&')}"` : `${once} code:(401 OR 403) -user:*`, range.of)} shown={(v) => (v.value ? undefined : <i>not known</i>)} />
           )}
         </Panel>
       </div>

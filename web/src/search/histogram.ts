@@ -8,7 +8,7 @@ const classes: Record<string, [string, string]> = {
   '1xx': ['--s3', '1xx session opened'],
   '2xx': ['--s1', '2xx done'],
   '3xx': ['--s5', '3xx redirected'],
-  '4xx': ['--s2', '4xx refused'],
+  '4xx': ['--s2', '4xx failed'],
   '5xx': ['--bad', '5xx server failed'],
 }
 const palette = ['--s1', '--s2', '--s3', '--s4', '--s5']

@@ -37,7 +37,7 @@ export default function SessionsPage() {
     set('q', text.trim())
   }
   return (
-    <Page title="Sessions" about="Exec, attach, port-forward, cp and debug, each joined from all its events; the refused ones too." actions={<Commands cli={cli} name="sessions" question={question} />}>
+    <Page title="Sessions" about="Exec, attach, port-forward, cp and debug, each joined from all its events; the denied ones too." actions={<Commands cli={cli} name="sessions" question={question} />}>
       <Panel
         title={end ? `${count(sessions.length)} ${sessions.length === 1 ? 'session' : 'sessions'}${end.coverage?.limitReached ? ' or more' : ''}` : 'Sessions'}
         flush
@@ -49,7 +49,7 @@ export default function SessionsPage() {
                 Narrow
               </Button>
             </form>
-            <Switch size="xs" label="Refused only" checked={denied} onChange={(e) => set('denied', e.currentTarget.checked ? '1' : undefined)} />
+            <Switch size="xs" label="Denied only" checked={denied} onChange={(e) => set('denied', e.currentTarget.checked ? '1' : undefined)} />
             <SegmentedControl
               size="xs"
               aria-label="How sessions are shown"
@@ -71,7 +71,7 @@ export default function SessionsPage() {
         )}
         {answer.isPending && <Skeleton height="18rem" />}
         {end && sessions.length === 0 && (
-          <Empty title={denied ? 'No session was refused' : 'There was no session'} search={query || undefined} complete={end.coverage?.complete}>
+          <Empty title={denied ? 'No session was denied' : 'There was no session'} search={query || undefined} complete={end.coverage?.complete}>
             <p className="soft">A session shows where the audit policy records pods/exec and its kin at all; its command stands in the request’s address, so the level Metadata is enough.</p>
           </Empty>
         )}
