@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"syscall"
@@ -178,7 +179,7 @@ func newHistory(e *env) *cobra.Command {
 		Args: cobra.RangeArgs(1, 2),
 	}
 	o.flags(cmd, e)
-	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many versions, the newest; 0 for 500")
+	cmd.Flags().IntVar(&limit, "limit", 500, "at most so many versions, the newest; 0 for all")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		kind, name, err := objectName(args)
 		if err != nil {
@@ -188,7 +189,12 @@ func newHistory(e *env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		q.Limit = limit
+		switch q.Limit = limit; {
+		case limit < 0:
+			return usagef("--limit %d: give a number of versions, or 0 for all", limit)
+		case limit == 0:
+			q.Limit = math.MaxInt32
+		}
 		var life objects.Life
 		return o.print(cmd.Context(), e, func(c *server.Client) (any, *server.Coverage, []string, string, error) {
 			life, err = c.History(cmd.Context(), q)

@@ -76,7 +76,7 @@ func newSearch(e *env) *cobra.Command {
 	var limit int
 	var follow, failIfAny bool
 	cmd := &cobra.Command{
-		Use: "search [QUERY]", Short: "Find events", Long: searchLong, Example: searchExample, SuggestFor: []string{"tail", "query", "get", "logs"},
+		Use: "search [QUERY]", Short: "Find events", Long: searchLong, Example: searchExample, SuggestFor: []string{"tail", "query", "get", "logs", "export"},
 		// Without quotes a shell makes several arguments of a query: they are put together again.
 		Args: cobra.ArbitraryArgs,
 	}

@@ -22,7 +22,7 @@ States: ended; open (no end is recorded); denied (refused); failed; unknown (wha
 The query narrows them; a session is shown whole if any event of it matches.`
 
 const sessionsExample = `  annals sessions --since 1d
-  # who was refused
+  # who was denied
   annals sessions --denied
   # shells of people in prod, with container, address and client
   annals sessions 'ns:prod resource:pods/exec -user:system:*' -o wide
@@ -33,10 +33,10 @@ func newSessions(e *env) *cobra.Command {
 	var a asking
 	var r ranged
 	var q session.Question
-	cmd := &cobra.Command{Use: "sessions [QUERY]", Short: "Shells, port-forwards and the like, the refused ones too", Long: sessionsLong, Example: sessionsExample, Args: cobra.ArbitraryArgs}
+	cmd := &cobra.Command{Use: "sessions [QUERY]", Short: "Shells, port-forwards and the like, the denied ones too", Long: sessionsLong, Example: sessionsExample, Args: cobra.ArbitraryArgs}
 	a.flags(cmd, e, sessionFormats)
 	r.flags(cmd)
-	cmd.Flags().BoolVar(&q.Denied, "denied", false, "only those that were refused")
+	cmd.Flags().BoolVar(&q.Denied, "denied", false, "only those that were denied")
 	cmd.Flags().IntVar(&q.Limit, "limit", 100, fmt.Sprintf("at most so many sessions; 0 for all, up to %s", count(session.Most)))
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if err := checkFormat(a.output, sessionFormats); err != nil {

@@ -180,6 +180,7 @@ func TestStatuses(t *testing.T) {
 		{"admin", "GET", "/api/v1/import", "", 405, WrongMethod, "POST"},
 		{"reader", "GET", "/api/v1/events?querry=x", "", 400, Usage, "did you mean query?); there are: after, clusters, detail"},
 		{"reader", "POST", "/api/v1/events", `{"querry":"x"}`, 400, Usage, "did you mean query?"},
+		{"reader", "GET", "/api/v1/ask?name=secrets-read&ns=prod", "", 400, Usage, "params.NAME"},
 		{"reader", "POST", "/api/v1/events", `{} {}`, 400, Usage, "behind"},
 		{"reader", "POST", "/api/v1/events", ``, 400, Usage, "{}"},
 		{"reader", "POST", "/api/v1/events?query=x", `{}`, 400, Usage, "one or the other"},
