@@ -2,7 +2,7 @@
 // serves on loopback until it is stopped.
 
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -21,7 +21,9 @@ export class Annals {
     const annals = new Annals(folder)
     try {
       await annals.command('init')
-      await annals.command('import', '--cluster', 'demo', recording)
+      // As a file beside the ledger: where the repository lies is nobody's business, and would stand in every event's origin.
+      await copyFile(recording, join(folder, 'audit.log.gz'))
+      await annals.command('import', '--cluster', 'demo', 'audit.log.gz')
       for (const [cluster, events] of Object.entries(more)) await annals.deliver(cluster, events)
       await annals.#serve()
     } catch (error) {

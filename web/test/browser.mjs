@@ -39,6 +39,11 @@ export async function launch() {
   return chromium.launch({ executablePath: program(), args: ['--no-sandbox', '--disable-dev-shm-usage', '--font-render-hinting=none'] })
 }
 
+/** The browser in which people sit, where no test opens one. */
+export function use(opened) {
+  browser = opened
+}
+
 /** Serves a ledger for the tests of one file, and closes it and the browser after them. */
 export function served(events) {
   const held = {}
@@ -166,13 +171,14 @@ export class Person {
 
   /**
    * axe, with the mouse away, since tooltips live outside the landmarks, and from the top of the page: what is scrolled half
-   * below the header is no small target.
+   * below the header is no small target. colours: only what hangs on colours, where the rest was looked at in others.
    */
-  async accessible(what, { scrolled = false } = {}) {
+  async accessible(what, { scrolled = false, colours = false } = {}) {
     await this.page.mouse.move(0, 0)
     if (!scrolled) await this.page.evaluate(() => scrollTo(0, 0))
     await this.settled()
-    const found = await new AxeBuilder({ page: this.page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze()
+    const axe = new AxeBuilder({ page: this.page }).setLegacyMode()
+    const found = await (colours ? axe.withRules(['color-contrast', 'link-in-text-block']) : axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])).analyze()
     const list = found.violations.map((v) => `${v.id} (${v.impact}): ${v.help}\n${v.nodes.slice(0, 4).map((n) => `    ${n.target.join(' ')}\n      ${n.html.slice(0, 160)}\n      ${(n.any[0] ?? n.all[0] ?? n.none[0])?.message ?? ''}`).join('\n')}`)
     assert.equal(list.length, 0, `axe on ${what}:\n  ${list.join('\n  ')}`)
   }

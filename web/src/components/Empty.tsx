@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import type { Nearest } from '../api/types'
+import { inert } from '../event/inert'
 import { useRange } from '../state/range'
 import { count, span } from '../state/time'
 import { Button } from './Button'
@@ -37,7 +38,7 @@ export function Empty({ title, search, held, nearest, complete = true, children 
       <h2>{complete ? title : 'Nothing found, but not everything was looked at'}</h2>
       {search !== undefined && (
         <p>
-          Searched for {search ? <code>{search}</code> : 'every event'} in {range.last && range.last !== 'all' ? `the ${range.label.toLowerCase()}` : range.last ? 'everything' : range.label}
+          Searched for {search ? <code>{inert(search)}</code> : 'every event'} in {range.last && range.last !== 'all' ? `the ${range.label.toLowerCase()}` : range.last ? 'everything' : range.label}
           {held !== undefined && (
             <>
               {' '}

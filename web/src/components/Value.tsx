@@ -29,21 +29,22 @@ export function Value({ field, value, children, copy = true, onFilter }: Props) 
     to.set('q', addTerm(path.startsWith('/search') ? (params.get('q') ?? '') : '', field, value, exclude))
     go(`/search?${to}`)
   }
+  const name = inert(value)
   return (
     <span className={css.value}>
-      <span>{children ?? inert(value)}</span>
+      <span>{children ?? name}</span>
       <span className={`${css.tools} no-print`}>
         {field && (
           <>
-            <button type="button" className={css.tool} onClick={() => filter(false)} aria-label={`Search for ${field} ${value}`} title="Search for it">
+            <button type="button" className={css.tool} onClick={() => filter(false)} aria-label={`Search for ${field} ${name}`} title="Search for it">
               <Icon name="plus" size={12} />
             </button>
-            <button type="button" className={css.tool} onClick={() => filter(true)} aria-label={`Leave out ${field} ${value}`} title="Leave it out">
+            <button type="button" className={css.tool} onClick={() => filter(true)} aria-label={`Leave out ${field} ${name}`} title="Leave it out">
               <Icon name="minus" size={12} />
             </button>
           </>
         )}
-        {copy && <CopyButton small text={value} label={`Copy ${value.length > 60 ? 'the value' : value}`} />}
+        {copy && <CopyButton small text={value} label={`Copy ${value.length > 60 ? 'the value' : name}`} />}
       </span>
     </span>
   )

@@ -175,7 +175,7 @@ function JobView({ job, onStop, cluster }: { job: Job; onStop: () => void; clust
             <div>
               <dt>unreadable</dt>
               <dd>
-                <b className="bad">{count(sum.Quarantined)}</b> pieces; their bytes are kept.
+                <b className="bad">{count(sum.Quarantined)}</b> {sum.Quarantined === 1 ? 'piece; its' : 'pieces; their'} bytes are kept.
                 <ul>
                   {(sum.Examples ?? []).map((e) => (
                     <li key={e}>

@@ -17,7 +17,13 @@ export default function LedgerPage() {
   const [path] = useLocation()
   if (path === '/ledger/import') {
     return (
-      <Suspense fallback={null}>
+      <Suspense
+        fallback={
+          <Page title="Bring in files">
+            <Skeleton height="12rem" />
+          </Page>
+        }
+      >
         <ImportPage />
       </Suspense>
     )

@@ -1,7 +1,7 @@
 import { acceptCompletion, autocompletion, closeCompletion, completionKeymap, completionStatus } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands'
 import { Compartment, EditorState, Prec, StateEffect, StateField } from '@codemirror/state'
-import { Decoration, EditorView, keymap, placeholder } from '@codemirror/view'
+import { Decoration, EditorView, highlightSpecialChars, keymap, placeholder } from '@codemirror/view'
 import { useEffect, useRef } from 'react'
 import { nonce } from '../nonce'
 import { type Around, completeWith } from './complete'
@@ -110,6 +110,8 @@ export default function Editor(props: EditorProps) {
             ]),
           ),
           keymap.of([...completionKeymap, ...historyKeymap, ...defaultKeymap]),
+          // What would turn or hide the text around it is drawn as a dot.
+          highlightSpecialChars({ addSpecialChars: /[\u200d\u202a-\u202c\u2060-\u2064\u2066-\u2069]/g }),
           history(),
           language,
           colours,

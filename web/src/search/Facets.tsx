@@ -122,13 +122,13 @@ function FieldValues({ field, label, asked, rare, enabled, known, own, failed, o
     <>
       <ul>
         {values.map((v) => {
-          const shown = v.value === '' ? 'absent' : v.value
+          const shown = v.value === '' ? 'absent' : inert(v.value)
           const wanted = hasTerm(asked.query, field, v.value)
           return (
             <li key={v.value} className={css.facet} data-on={wanted || undefined} data-absent={v.value === '' || undefined}>
               <span className={css.share} style={{ width: `${(100 * v.count) / most}%` }} />
-              <button type="button" className={css.facetValue} title={inert(shown)} onClick={() => onQuery(addTerm(asked.query, field, v.value))} aria-label={`${label} ${shown}: ${count(v.count)} events; search for it`}>
-                <Ends text={inert(shown)} />
+              <button type="button" className={css.facetValue} title={shown} onClick={() => onQuery(addTerm(asked.query, field, v.value))} aria-label={`${label} ${shown}: ${count(v.count)} events; search for it`}>
+                <Ends text={shown} />
                 {wanted && <Icon name="check" size={11} />}
               </button>
               <span className={css.facetCount}>{count(v.count)}</span>

@@ -2,6 +2,7 @@ import { lazy, Suspense, useEffect, useMemo, useState } from 'react'
 import { useAsk } from '../api/hooks'
 import type { Hits } from '../api/types'
 import { Boundary, type Column, CoverageLine, DataTable, ErrorBox, Icon, IconButton, Skeleton, Time } from '../components'
+import { inert } from '../event/inert'
 import { useKeys } from '../state/keys'
 import { isBoolean, usePref, useZone } from '../state/prefs'
 import { addTerm } from '../state/query'
@@ -139,7 +140,7 @@ function Legend({ s, by, onPick }: { s: Shown; by: string | undefined; onPick: (
   const value = by === 'code-class' ? undefined : s.series.value
   if (value === undefined) return <span>{inside}</span>
   return (
-    <button type="button" onClick={() => onPick(value)} title={`Search for ${by}:${value || '""'}`}>
+    <button type="button" onClick={() => onPick(value)} title={`Search for ${by}:${inert(value) || '""'}`}>
       {inside}
     </button>
   )

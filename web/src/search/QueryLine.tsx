@@ -2,6 +2,7 @@ import { Component, lazy, type ReactNode, Suspense, useEffect, useRef, useState 
 import { AskError } from '../api/client'
 import { useFields } from '../api/hooks'
 import { Button, Icon, IconButton } from '../components'
+import { inert } from '../event/inert'
 import { isBoolean, usePref } from '../state/prefs'
 import { chipsOf, withoutChip } from '../state/query'
 import type { RangeState } from '../state/range'
@@ -146,8 +147,8 @@ export function QueryLine({ query, range, busy, error, onRun, onCancel }: Props)
           {terms?.length ? (
             terms.map((c) => (
               <span key={c.from} className={css.chip} data-not={/^([-!]|not\s)/i.test(c.text) || undefined}>
-                <code>{c.text}</code>
-                <button type="button" aria-label={`Remove ${c.text}`} onClick={() => onRun(withoutChip(query, c))}>
+                <code>{inert(c.text)}</code>
+                <button type="button" aria-label={`Remove ${inert(c.text)}`} onClick={() => onRun(withoutChip(query, c))}>
                   <Icon name="close" size={11} />
                 </button>
               </span>

@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { Button, Flyout, FlyoutItem, IconButton } from '../components'
+import { inert } from '../event/inert'
 import { usePast, useSaved } from './address'
 import css from './search.module.css'
 
@@ -41,7 +42,7 @@ export function Saved({ query, onRun }: { query: string; onRun: (q: string) => v
             {saved.map((s) => (
               <div key={s.name} className={css.savedRow}>
                 <FlyoutItem onClick={() => run(s.query)}>
-                  <strong>{s.name}</strong> {s.name !== s.query && <code>{s.query}</code>}
+                  <strong>{inert(s.name)}</strong> {s.name !== s.query && <code>{inert(s.query)}</code>}
                 </FlyoutItem>
                 <IconButton icon="close" small label={`Forget ${s.name}`} onClick={() => setSaved(saved.filter((o) => o !== s))} />
               </div>
@@ -51,7 +52,7 @@ export function Saved({ query, onRun }: { query: string; onRun: (q: string) => v
             {past.length === 0 && <p className={css.none}>Nothing yet.</p>}
             {past.map((q) => (
               <FlyoutItem key={q} icon="clock" onClick={() => run(q)}>
-                <code>{q}</code>
+                <code>{inert(q)}</code>
               </FlyoutItem>
             ))}
           </>

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useAsk, useMe } from '../api/hooks'
 import type { Hits } from '../api/types'
 import { Button, Commands, copyText, CoverageLine, Empty, ErrorBox, Flyout, FlyoutCheck, Icon, IconButton, Incomplete, SideDialog } from '../components'
+import { inert } from '../event/inert'
 import { useKeys } from '../state/keys'
 import { isBoolean, usePref } from '../state/prefs'
 import { shareURL, useRange } from '../state/range'
@@ -55,7 +56,7 @@ export function SearchPage() {
   const events = follow ? (edge === 'top' ? tail.events : [...tail.events].reverse()) : results.events
 
   useEffect(() => {
-    document.title = query ? `${query} · Annals` : 'Search · Annals'
+    document.title = query ? `${inert(query)} · Annals` : 'Search · Annals'
   }, [query])
 
   // The edge that is followed stays in sight.
@@ -251,8 +252,8 @@ function Summary({ results, total, usage }: { results: ReturnType<typeof useResu
           {results.asked.query && (
             <>
               <span className="soft"> · for </span>
-              <code className={css.ran} title={results.asked.query}>
-                {results.asked.query}
+              <code className={css.ran} title={inert(results.asked.query)}>
+                {inert(results.asked.query)}
               </code>
             </>
           )}

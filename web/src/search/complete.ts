@@ -1,6 +1,7 @@
 import type { Completion, CompletionContext, CompletionResult } from '@codemirror/autocomplete'
 import { ask, isAbort } from '../api/client'
 import type { Field, Values } from '../api/types'
+import { inert } from '../event/inert'
 import { quoted } from '../state/query'
 import { short } from '../state/time'
 
@@ -43,7 +44,7 @@ function fields(all: Field[], from: number): CompletionResult {
 async function values(context: CompletionContext, around: Around, name: string, quote: string, typed: string): Promise<CompletionResult | null> {
   const from = context.pos - typed.length - quote.length
   const field = around.fields.find((f) => f.name === name || f.aliases?.includes(name))
-  const option = (value: string, detail?: string): Completion => ({ label: value, apply: quoted(value), detail, type: 'constant' })
+  const option = (value: string, detail?: string): Completion => ({ label: value, displayLabel: inert(value), apply: quoted(value), detail, type: 'constant' })
   if (field?.values?.length) return { from, options: field.values.map((v) => option(v)), validFor: /^"?[^\s()"]*$/ }
   const control = new AbortController()
   context.addEventListener('abort', () => control.abort(), { onDocChange: true })
