@@ -21,7 +21,7 @@ export default function AskPage() {
       <Page title={inert(name)} crumbs={[['Questions', '/questions']]}>
         <ErrorBox error={answer.error} retry={() => answer.refetch()} />
         {answer.isPending && <Skeleton height="12rem" />}
-        {questions && <Empty title={`There is no question ${inert(name)}`} />}
+        {questions && <Empty title={`There is no question ${inert(name)}`} ranged={false} />}
       </Page>
     )
   }

@@ -123,7 +123,7 @@ export function QuestionPage({ question: q }: { question: NamedQuestion }) {
         )}
         {missing.length === 0 && answer.isPending && <Skeleton height="16rem" />}
         {end && items.length === 0 && (
-          <Empty title="Nothing" search={search} complete={end.coverage.complete}>
+          <Empty title="The answer is empty" search={search} complete={end.coverage.complete}>
             {q.needs && q.needs !== 'Metadata' && <p className="soft">This needs events of level {q.needs}: where the policy records less, nothing shows.</p>}
           </Empty>
         )}

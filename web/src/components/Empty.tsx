@@ -16,11 +16,13 @@ interface Props {
   nearest?: Nearest
   /** False: the answer does not cover its range, so this is no "nothing". */
   complete?: boolean
+  /** False: no other range would find more. */
+  ranged?: boolean
   children?: ReactNode
 }
 
 /** Nothing was found: what was looked for, in how much, and where the nearest is. */
-export function Empty({ title, search, held, nearest, complete = true, children }: Props) {
+export function Empty({ title, search, held, nearest, complete = true, ranged = true, children }: Props) {
   const range = useRange()
   const known = [nearest?.before, nearest?.after].filter((t): t is string => !!t && !t.startsWith('0001-'))
   const jump = (t: string) => {
@@ -56,7 +58,7 @@ export function Empty({ title, search, held, nearest, complete = true, children 
           </Button>
         </p>
       ))}
-      {range.last !== 'all' && (
+      {ranged && range.last !== 'all' && (
         <div className={css.actions}>
           <Button small icon="clock" onClick={() => range.setLast('all')}>
             Look in everything

@@ -48,7 +48,7 @@ export function Screens() {
         ))}
         <Route>
           <Page title="No such page">
-            <Empty title="There is no page at this address">
+            <Empty title="There is no page at this address" ranged={false}>
               <Link href="/search">Search the events</Link>
             </Empty>
           </Page>

@@ -46,7 +46,7 @@ export default function TokensPage() {
       {made && <Made made={made} onClose={() => setMade(undefined)} />}
       <ErrorBox error={answer.error} what="Listing the tokens" retry={() => answer.refetch()} />
       {!tokens && !answer.error && <Skeleton height="14rem" />}
-      {tokens?.length === 0 && <Empty title="There is no token yet" />}
+      {tokens?.length === 0 && <Empty title="There is no token yet" ranged={false} />}
       {tokens && tokens.length > 0 && (
         <Panel title={tokens.length === 1 ? '1 token' : `${tokens.length} tokens`} flush>
           <DataTable
