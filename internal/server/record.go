@@ -142,9 +142,6 @@ func withUser(ctx context.Context, by access.Caller, name string, uid int) conte
 	return capture.WithUser(ctx, u)
 }
 
-// maxNoted is how many bytes of a question an annotation holds.
-const maxNoted = 16 << 10
-
 // longQuestion is one whose answer may go on for long. It is on record when the answer begins, and so not as a body.
 type longQuestion struct {
 	text    string
@@ -168,7 +165,12 @@ func markLong(r *http.Request) *http.Request {
 	case r.Method == http.MethodPost:
 		var body []byte
 		body, r.Body = peekBody(r)
-		long.text = strings.ToValidUTF8(string(body[:min(len(body), maxNoted)]), "\uFFFD")
+		// Whole, as bodies are: a question could stand behind any number of spaces, or of other members.
+		var text bytes.Buffer
+		if json.Compact(&text, body) != nil {
+			text.Write(body)
+		}
+		long.text = strings.ToValidUTF8(text.String(), "\uFFFD")
 		var q struct {
 			Follow bool `json:"follow"`
 		}
@@ -217,7 +219,7 @@ func tellOf(next http.Handler, w http.ResponseWriter, r *http.Request) {
 // noteImport puts the question of an import on record: what stands behind it is the events themselves.
 func noteImport(ctx context.Context, q ImportQuestion) {
 	if b, err := json.Marshal(q); err == nil {
-		capture.Annotate(ctx, noteQuestion, strings.ToValidUTF8(string(b[:min(len(b), maxNoted)]), ""))
+		capture.Annotate(ctx, noteQuestion, strings.ToValidUTF8(string(b), ""))
 	}
 }
 

@@ -91,3 +91,19 @@ func TestLongEndIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// Nobody hides a question from the record behind spaces or other members.
+func TestPaddedQuestionIsOnRecord(t *testing.T) {
+	s := newSite(t)
+	for _, body := range []string{
+		strings.Repeat(" ", 500_000) + `{"query":"name:s3","archive":"none"}`,
+		`{"clusters":[` + strings.Repeat(`"prod",`, 50_000) + `"prod"],"archive":"none","query":"name:s3"}`,
+	} {
+		if w := s.post("reader", "export", body); w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if e := lastRecorded(t, s.core); !strings.Contains(e.Annotations[noteQuestion], `"query":"name:s3"`) {
+			t.Errorf("the record of an export holds %d bytes of its question: %.80q", len(e.Annotations[noteQuestion]), e.Annotations[noteQuestion])
+		}
+	}
+}
