@@ -15,14 +15,17 @@ func (t *tracked) still(e entry) (bool, error) {
 	if t.Size == e.size && t.Changed == e.changed {
 		return true, nil
 	}
-	if parseRotated(e.name).compressed != "" {
-		return true, nil // bind has it read again
+	compressed := parseRotated(e.name).compressed
+	if compressed != "" && t.Name == e.name {
+		return true, nil // it is being written: bind has it read again
 	}
-	if e.size < t.Offset {
+	if compressed == "" && e.size < t.Offset {
 		return false, nil
 	}
 	if t.Head.Len == 0 {
-		return true, nil
+		// Of an empty file nothing is missed. But a compressed one under another's inode must not inherit its place: were it as
+		// long, it would be taken for read.
+		return compressed == "", nil
 	}
 	f := t.f
 	if f == nil {
@@ -32,7 +35,7 @@ func (t *tracked) still(e entry) (bool, error) {
 		}
 		defer f.Close()
 	}
-	return t.Head.matches(f, ""), nil
+	return t.Head.matches(f, compressed), nil
 }
 
 // matches says whether a file begins so.

@@ -268,3 +268,19 @@ func FuzzFollowState(f *testing.F) {
 		}
 	})
 }
+
+// The inode of a file that was read and deleted serves again for a compressed one that is as long: it is read all the same.
+func TestFollowCompressedInUsedInode(t *testing.T) {
+	r := newRig(t)
+	const first, second = "audit-2026-11-21T00-50-01.000.log", "audit-2026-11-21T00-50-02.000.log.gz"
+	r.write("audit.log", lines(120, 121))
+	r.write(first, lines(0, 60))
+	r.pass()
+	r.restart()
+	r.write(first, zipped(lines(60, 120))) // in place, so the inode stays
+	r.rename(first, second)
+	for range 40 { // until it has settled
+		r.pass()
+	}
+	r.has(ids(0, 121))
+}

@@ -100,13 +100,23 @@ func (s *followed) add(dir, live string) {
 	s.watch(dir)
 }
 
-// list gives the log's files, oldest first. A compressed file whose plain twin is there is still being written.
-func (l *followedLog) list() ([]entry, error) {
+// list gives the log's files, oldest first. A compressed file whose plain twin is there is still being written. A file that goes
+// while the others are looked at may have come back under a name that was not listed: then it looks again.
+func (l *followedLog) list() (list []entry, err error) {
+	for range 10 {
+		var moved bool
+		if list, moved, err = l.listOnce(); err != nil || !moved {
+			break
+		}
+	}
+	return list, err
+}
+
+func (l *followedLog) listOnce() (list []entry, moved bool, err error) {
 	names, err := os.ReadDir(l.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, false, err
 	}
-	var list []entry
 	plain := make(map[string]bool)
 	for _, de := range names {
 		r := parseRotated(de.Name())
@@ -116,10 +126,11 @@ func (l *followedLog) list() ([]entry, error) {
 		path := filepath.Join(l.Dir, de.Name())
 		fi, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
+			moved = true
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if !fi.Mode().IsRegular() {
 			continue
@@ -134,7 +145,7 @@ func (l *followedLog) list() ([]entry, error) {
 		return c != "" && plain[strings.TrimSuffix(e.name, c)]
 	})
 	slices.SortFunc(list, func(a, b entry) int { return olderFirst(a.name, b.name) })
-	return list, nil
+	return list, moved, nil
 }
 
 func stampOf(fi fs.FileInfo) stamp {
