@@ -34,3 +34,13 @@ screen(held, 'a record that goes on has the last day until now', async (person, 
   assert.match(await page.getByTestId('range').innerText(), /Last 24 hours/)
   assert.equal(await page.getByTestId('last-day').count(), 0)
 })
+
+screen(held, 'a name that is nobody’s leads to those that are like it', async (person, page) => {
+  await person.open('/actors/alice')
+  await page.getByTestId('empty').getByRole('link', { name: 'alice@example.com' }).click()
+  await page.getByRole('heading', { name: 'alice@example.com' }).waitFor()
+  await person.open('/objects/demo/deployments.apps/prod/nope')
+  await page.getByTestId('empty').getByText('other names of that kind').waitFor()
+  await person.open('/questions/nope')
+  assert.equal(await page.getByRole('button', { name: 'Look in everything' }).count(), 0)
+})

@@ -1,4 +1,4 @@
-import { lazy, type ReactNode, Suspense, useState } from 'react'
+import { Fragment, lazy, type ReactNode, Suspense, useState } from 'react'
 import { Link } from 'wouter'
 import { useAsk } from '../api/hooks'
 import type { ActorCount, ActorProfile } from '../api/types.gen'
@@ -54,7 +54,19 @@ export default function ActorPage({ user }: { user: string }) {
       {!p && !answer.error && <Skeleton height="24rem" />}
       {p && p.events === 0 && (
         <Empty title="Nothing was done by this user" search={mine} complete={p.coverage?.complete}>
-          <p>User names are compared with their case, as the API server wrote them.</p>
+          {p.near && p.near.length > 0 ? (
+            <p>
+              Names that are like it:{' '}
+              {p.near.map((name, i) => (
+                <Fragment key={name}>
+                  {i > 0 && ', '}
+                  <Link href={to.here(actorPath(name))}>{inert(name)}</Link>
+                </Fragment>
+              ))}
+            </p>
+          ) : (
+            <p>User names are compared with their case, as the API server wrote them.</p>
+          )}
         </Empty>
       )}
       {p && p.events > 0 && (

@@ -118,6 +118,7 @@ export default function ObjectPage({ at }: { at: ObjectAt }) {
       {life && versions.length === 0 && (
         <Empty title="No version of this object was seen" search={search} complete={life.coverage?.complete}>
           <p>Changes are seen where the audit policy records its writes at all; what they changed, where it records bodies.</p>
+          {life.notes?.map((note) => !note.startsWith('nothing was found by') && <p key={note}>{inert(note)}</p>)}
         </Empty>
       )}
       {last && (
