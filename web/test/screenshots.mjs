@@ -1,8 +1,9 @@
 // The pictures in docs/screenshots: the screens that matter, on a real server with the demo's recording. npm run screenshots
 
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Annals } from './annals.mjs'
+import { reduced } from './png.mjs'
 import { Person, launch, sizes, use, whole } from './browser.mjs'
 
 const folder = resolve(import.meta.dirname, '../../docs/screenshots')
@@ -10,7 +11,7 @@ const hour = 'since=2026-11-21T00:20:00.000Z&until=2026-11-21T01:00:00.000Z'
 
 const screens = {
   overview: `/?${whole}`,
-  search: `/search?${hour}&q=resource:secrets code<400 -user:system:*`,
+  search: `/search?${hour}&q=-user:system:*`,
   event: `/search?${hour}&q=resource:secrets code<400 -user:system:*&open=demo/20935`,
   history: `/objects/demo/deployments.apps/prod/worker?since=2026-11-21T00:50:00.000Z&until=2026-11-21T01:00:00.000Z`,
   blame: `/objects/demo/deployments.apps/prod/worker?since=2026-11-21T00:50:00.000Z&until=2026-11-21T01:00:00.000Z&view=blame`,
@@ -30,8 +31,8 @@ try {
   for (const colours of ['light', 'dark']) {
     for (const [size, names] of [['desk', Object.keys(screens)], ['phone', narrow]]) {
       const person = await Person.sit(annals, { as: auditor, colours, size: sizes[size] })
-      await person.context.clock.setFixedTime(new Date())
       for (const name of names) {
+        await person.context.clock.setFixedTime(new Date())
         await person.open(screens[name])
         if (name === 'blame') await person.page.getByTestId('blame').scrollIntoViewIfNeeded()
         if (name === 'ledger') {
@@ -58,6 +59,6 @@ async function take(page, parts) {
   const file = join(folder, `${parts.filter(Boolean).join('-')}.png`)
   await page.mouse.move(0, 0)
   await page.evaluate(() => document.fonts.ready)
-  await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' })
+  await writeFile(file, reduced(await page.screenshot({ animations: 'disabled', caret: 'hide' })))
   console.log(`${file} ${((await stat(file)).size / 1000).toFixed(0)} kB`)
 }

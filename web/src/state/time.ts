@@ -83,7 +83,8 @@ export function span(seconds: number): string {
 /** 3 hours ago, in 2 minutes */
 export function relative(d: Date, now: Date = new Date()): string {
   const s = (now.getTime() - d.getTime()) / 1000
-  if (Math.abs(s) < 1) return 'now'
+  // The server’s clock and the browser’s are seldom the same to the second.
+  if (s < 1 && s > -60) return 'now'
   return s > 0 ? `${span(s)} ago` : `in ${span(s)}`
 }
 
