@@ -10,7 +10,8 @@ import (
 )
 
 // still says whether e, which has t's inode, also has its content: an inode is used again after a file's end, and a file
-// may be truncated and written anew.
+// may be truncated and written anew. A compressed file must not inherit the place of another: were it as long, it would be taken
+// for read.
 func (t *tracked) still(e entry) (bool, error) {
 	if t.Size == e.size && t.Changed == e.changed {
 		return true, nil
@@ -23,9 +24,7 @@ func (t *tracked) still(e entry) (bool, error) {
 		return false, nil
 	}
 	if t.Head.Len == 0 {
-		// Of an empty file nothing is missed. But a compressed one under another's inode must not inherit its place: were it as
-		// long, it would be taken for read.
-		return compressed == "", nil
+		return true, nil // nothing was read of it: whatever it is, it is read from its beginning
 	}
 	f := t.f
 	if f == nil {
