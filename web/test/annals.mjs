@@ -2,7 +2,8 @@
 // serves on loopback until it is stopped.
 
 import { execFile, spawn } from 'node:child_process'
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -21,9 +22,10 @@ export class Annals {
     const annals = new Annals(folder)
     try {
       await annals.command('init')
-      // As a file beside the ledger: where the repository lies is nobody's business, and would stand in every event's origin.
-      await copyFile(recording, join(folder, 'audit.log.gz'))
-      await annals.command('import', '--cluster', 'demo', 'audit.log.gz')
+      // Piped in: where the repository lies would else stand in every event's origin.
+      const importing = run(program, ['--data', annals.data, 'import', '--cluster', 'demo', '-'], { cwd: folder })
+      createReadStream(recording).pipe(importing.child.stdin)
+      await importing
       for (const [cluster, events] of Object.entries(more)) await annals.deliver(cluster, events)
       await annals.#serve()
     } catch (error) {
