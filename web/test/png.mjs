@@ -2,7 +2,7 @@
 
 import { crc32, deflateSync, inflateSync } from 'node:zlib'
 
-/** An 8-bit RGB or RGBA picture, as Chromium writes it, with a palette of its most frequent colours; others become the nearest. */
+/** An 8-bit RGB or RGBA picture, as Chromium writes it, with a palette of 256 colours. */
 export function reduced(png) {
   const width = png.readUInt32BE(16)
   const height = png.readUInt32BE(20)
@@ -27,28 +27,31 @@ export function reduced(png) {
   }
   const often = new Map()
   for (const c of colours) often.set(c, (often.get(c) ?? 0) + 1)
-  const palette = [...often].sort((a, b) => b[1] - a[1]).slice(0, 256).map(([c]) => c)
-  const index = new Map(palette.map((c, i) => [c, i]))
-  for (const c of often.keys()) if (!index.has(c)) index.set(c, nearest(palette, c))
+  const palette = chosen([...often].map(([c, n]) => ({ c, n, far: Number.POSITIVE_INFINITY, best: 0 })))
+  const index = new Map(palette.of)
   const rows = Buffer.alloc((width + 1) * height)
   for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) rows[y * (width + 1) + 1 + x] = index.get(colours[y * width + x])
   const head = Buffer.from(png.subarray(16, 29))
   head[9] = 3
-  return Buffer.concat([png.subarray(0, 8), chunk('IHDR', head), chunk('PLTE', Buffer.from(palette.flatMap(rgb))), chunk('IDAT', deflateSync(rows, { level: 9 })), chunk('IEND', Buffer.alloc(0))])
+  return Buffer.concat([png.subarray(0, 8), chunk('IHDR', head), chunk('PLTE', Buffer.from(palette.colours.flatMap(rgb))), chunk('IDAT', deflateSync(rows, { level: 9 })), chunk('IEND', Buffer.alloc(0))])
 }
 
 const rgb = (c) => [c >> 16, (c >> 8) & 255, c & 255]
 
-function nearest(palette, colour) {
-  const [r, g, b] = rgb(colour)
-  let best = 0
-  let least = Number.POSITIVE_INFINITY
-  palette.forEach((c, i) => {
-    const [x, y, z] = rgb(c)
-    const far = (r - x) ** 2 + (g - y) ** 2 + (b - z) ** 2
-    if (far < least) [best, least] = [i, far]
-  })
-  return best
+/** One colour after the other, that which is worst off so far: how often it is there times how far from the nearest chosen. */
+function chosen(all) {
+  const colours = []
+  for (let next = all.reduce((a, b) => (b.n > a.n ? b : a)); colours.length < 256 && next.far > 0; ) {
+    const [r, g, b] = rgb(next.c)
+    for (const one of all) {
+      const [x, y, z] = rgb(one.c)
+      const far = (r - x) ** 2 + (g - y) ** 2 + (b - z) ** 2
+      if (far < one.far) [one.far, one.best] = [far, colours.length]
+    }
+    colours.push(next.c)
+    next = all.reduce((a, b) => (b.n * b.far > a.n * a.far ? b : a))
+  }
+  return { colours, of: all.map((one) => [one.c, one.best]) }
 }
 
 function paeth(left, up, corner) {
