@@ -11,9 +11,8 @@ export function LastDay() {
   if (!range.ended) return null
   return (
     <div className={css.ended} role="status" data-testid="last-day">
-      <Icon name="clock" size={16} />
       <span>
-        <b>The newest event is from {full(new Date(range.ended), zone, false)}.</b> You see the last day of the record.
+        <Icon name="clock" size={14} /> <b>The newest event is from {full(new Date(range.ended), zone, false)}.</b> You see the last day of the record.
       </span>
       <span className="no-print">
         <Button small onClick={() => range.setLast('24h')}>
