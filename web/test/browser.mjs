@@ -165,6 +165,21 @@ export class Person {
     return editor
   }
 
+  /** Walks down the list of completions to one. For its first 75 ms the list takes no key, lest it take one not meant for it. */
+  async choose(name) {
+    const selected = this.page.getByRole('listbox').getByRole('option', { selected: true })
+    const now = async () => ((await selected.count()) > 0 ? await selected.first().innerText() : '')
+    await this.page.getByRole('listbox').getByRole('option', { name }).first().waitFor()
+    await this.page.waitForTimeout(150)
+    for (let i = 0; i < 60; i++) {
+      const before = await now()
+      if (name.test(before)) return
+      await this.page.keyboard.press('ArrowDown')
+      for (let wait = 0; wait < 10 && (await now()) === before; wait++) await this.page.evaluate(() => new Promise(requestAnimationFrame))
+    }
+    assert.fail(`the list of completions has no ${name} that can be chosen`)
+  }
+
   async summary() {
     return (await this.page.getByTestId('summary').innerText()).replaceAll(/\s+/g, ' ')
   }

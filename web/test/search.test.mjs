@@ -28,21 +28,13 @@ screen(held, 'a search is typed, and its rows read as sentences', async (person,
 screen(held, 'fields and real values are completed', { flows: true }, async (person, page) => {
   await person.open(`/search?${whole}`)
   const editor = await person.editor()
-  const list = page.getByRole('listbox')
-  // The list takes no key in its first moment, so that it cannot take one that was not meant for it.
-  const chosen = async (name) => {
-    for (let i = 0; i < 20 && (await list.getByRole('option', { name, selected: true }).count()) === 0; i++) await page.keyboard.press('ArrowDown', { delay: 20 })
-    await list.getByRole('option', { name, selected: true }).waitFor()
-  }
   await editor.pressSequentially('reso')
-  await list.getByRole('option', { name: /^resource/ }).first().waitFor()
-  await chosen(/^resource/)
+  await person.choose(/^resource/)
   await page.keyboard.press('Enter')
   assert.equal(await editor.innerText(), 'resource:')
   // What completes a value is a value of the ledger.
   await editor.pressSequentially('secr')
-  await list.getByRole('option', { name: /^secrets/ }).waitFor()
-  await chosen(/^secrets/)
+  await person.choose(/^secrets/)
   await page.keyboard.press('Tab')
   assert.match(await editor.innerText(), /^resource:secrets\s?$/)
   await page.keyboard.press('Escape')
