@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"annals.dev/internal/access"
 )
 
@@ -16,6 +18,8 @@ const (
 	queueFor        = 2 * time.Second  // how long one waits for its turn
 	answerWithin    = 60 * time.Second // but for those that go on for as long as somebody reads
 	readWithin      = 30 * time.Second // how long an answer waits for whoever asked to read on
+	recordedAtOnce  = 32 << 20         // bytes that the record of one caller's acts may take
+	recordedLater   = 64 << 10         // and in each second after that
 	jsonItems       = 10_000           // items of an answer in one piece
 	jsonBytes       = 32 << 20         // and its size
 )
@@ -28,6 +32,7 @@ type limits struct {
 	freed chan struct{} // closed when a question ends
 
 	statements map[string]chan struct{} // by caller, who holds a token while one runs
+	recorded   map[string]*rate.Limiter // by caller: bytes of the record
 
 	time time.Duration // instead of answerWithin, in tests
 }
@@ -92,6 +97,29 @@ func (l *limits) statement(ctx context.Context, by *asker) (leave func(), err er
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// record bounds how fast a caller makes the ledger grow, for every act is on record with what was sent. It refuses the acts of one
+// who has sent too much; spend counts what another one sends.
+func (l *limits) record(by *asker) (spend func(bytes int64), err error) {
+	if by == nil || by.isOwner() {
+		return func(int64) {}, nil
+	}
+	who := by.key()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.recorded == nil {
+		l.recorded = map[string]*rate.Limiter{}
+	}
+	budget := l.recorded[who]
+	if budget == nil {
+		budget = rate.NewLimiter(recordedLater, recordedAtOnce)
+		l.recorded[who] = budget
+	}
+	if budget.Tokens() < 1 {
+		return nil, &Error{Busy, fmt.Sprintf("what %s sent in questions is on record and has grown to more than the %d MiB that it may at once: ask shorter questions, or later", by.Name, recordedAtOnce>>20)}
+	}
+	return func(bytes int64) { budget.ReserveN(time.Now(), int(min(bytes, recordedAtOnce))) }, nil
 }
 
 // key tells callers apart.

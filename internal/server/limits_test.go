@@ -200,6 +200,33 @@ func TestAllQuestions(t *testing.T) {
 	}
 }
 
+// Nobody fills the disk with questions, each of which is on record; others go on asking.
+func TestRecordBudget(t *testing.T) {
+	var l limits
+	who := func(name string) *asker {
+		return &asker{Caller: access.Caller{Name: name, TokenID: name, Role: access.Reader}}
+	}
+	spent := 0
+	for {
+		spend, err := l.record(who("loud"))
+		if err != nil {
+			if said := new(Error); !errors.As(err, &said) || said.Kind != Busy {
+				t.Errorf("got %v", err)
+			}
+			break
+		}
+		if spent += 1 << 20; spent > 2*recordedAtOnce {
+			t.Fatal("there is no end to it")
+		}
+		spend(1 << 20)
+	}
+	for _, by := range []*asker{who("other"), {Caller: access.Caller{Name: "owner", Role: access.Admin}}, nil} {
+		if _, err := l.record(by); err != nil {
+			t.Errorf("%+v: %v", by, err)
+		}
+	}
+}
+
 // An answer of which nothing is read is broken off, and so is the work for it.
 func TestNobodyReads(t *testing.T) {
 	big := strings.Repeat("x", 64<<10)

@@ -85,8 +85,30 @@ func (c *core) recordedBy(rules string, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Del("Audit-Id") // it is ours to give: whoever asks must not choose which events look like one request
+		spend, err := c.limits.record(askerOf(r.Context()))
+		if err != nil {
+			fail(w, r, err)
+			return
+		}
+		sent := &counted{ReadCloser: r.Body}
+		if r.URL.Path != api+"import" { // its content is events, not a question
+			r.Body = sent
+		}
 		h.ServeHTTP(w, r)
+		spend(sent.n + int64(len(r.RequestURI)+len(r.UserAgent())) + 1<<10)
 	})
+}
+
+// counted counts what is read of a body.
+type counted struct {
+	io.ReadCloser
+	n int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // acts are what requests do, by what stands behind /api/v1/. What is not here is got: resource/subresource.
