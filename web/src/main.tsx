@@ -23,6 +23,11 @@ const client = new QueryClient({
   },
 })
 
+// The colours are right from the first frame on, not from React's first effect on.
+const chosen = localStorage.getItem('mantine-color-scheme-value')
+const dark = chosen === 'dark' || (chosen !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches)
+document.documentElement.setAttribute('data-mantine-color-scheme', dark ? 'dark' : 'light')
+
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <MantineProvider theme={theme} cssVariablesResolver={resolver} defaultColorScheme="auto" getStyleNonce={nonce} deduplicateInlineStyles>

@@ -191,11 +191,15 @@ export class Person {
   async accessible(what, { scrolled = false, colours = false } = {}) {
     await this.page.mouse.move(0, 0)
     if (!scrolled) await this.page.evaluate(() => scrollTo(0, 0))
-    await this.settled()
-    const axe = new AxeBuilder({ page: this.page }).setLegacyMode()
-    const found = await (colours ? axe.withRules(['color-contrast', 'link-in-text-block']) : axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])).analyze()
+    let found
+    for (let look = 0; look < 2; look++) { // what axe finds in a frame that is still changing is not there in the next
+      await this.settled()
+      const axe = new AxeBuilder({ page: this.page }).setLegacyMode()
+      found = await (colours ? axe.withRules(['color-contrast', 'link-in-text-block']) : axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])).analyze()
+      if (found.violations.length === 0) return
+    }
     const list = found.violations.map((v) => `${v.id} (${v.impact}): ${v.help}\n${v.nodes.slice(0, 4).map((n) => `    ${n.target.join(' ')}\n      ${n.html.slice(0, 160)}\n      ${(n.any[0] ?? n.all[0] ?? n.none[0])?.message ?? ''}`).join('\n')}`)
-    assert.equal(list.length, 0, `axe on ${what}:\n  ${list.join('\n  ')}`)
+    assert.fail(`axe on ${what}:\n  ${list.join('\n  ')}`)
   }
 
   /** The page does not scroll sideways. */
