@@ -24,9 +24,17 @@ const client = new QueryClient({
 })
 
 // The colours are right from the first frame on, not from React's first effect on.
-const chosen = localStorage.getItem('mantine-color-scheme-value')
+const chosen = chosenColours()
 const dark = chosen === 'dark' || (chosen !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches)
 document.documentElement.setAttribute('data-mantine-color-scheme', dark ? 'dark' : 'light')
+
+function chosenColours() {
+  try {
+    return localStorage.getItem('mantine-color-scheme-value')
+  } catch {
+    return null // the browser keeps nothing for us
+  }
+}
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
