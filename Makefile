@@ -15,14 +15,14 @@ DIR      ?=
 CORPUS   ?=
 BENCH    ?=
 
-# The web UI is built with Node, and looked at by a real browser.
+# The web UI is built with Node and looked at by a real browser; answers over the corpus are held against jq.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 # DuckDB comes as a static library written in C++: the linker wants a compiler for both languages.
-HAVE_CC  = command -v gcc >/dev/null 2>&1 && command -v g++ >/dev/null 2>&1
-HAVE_WEB = command -v npm >/dev/null 2>&1 && [ -n "$(CHROMIUM)" ]
+HAVE_CC    = command -v gcc >/dev/null 2>&1 && command -v g++ >/dev/null 2>&1
+HAVE_TOOLS = command -v npm >/dev/null 2>&1 && command -v jq >/dev/null 2>&1 && [ -n "$(CHROMIUM)" ]
 
-.PHONY: test web browser deps ready ready-web corpus soak bench bench-ledger bench-capture fuzz build
+.PHONY: test web browser deps ready ready-tools corpus soak bench bench-ledger bench-capture fuzz build
 
 build: ready
 	$(GO) build -o annals ./cmd/annals
@@ -44,29 +44,29 @@ web: web/node_modules
 browser: build web/node_modules
 	cd web && ANNALS="$(CURDIR)/annals" CHROMIUM="$(CHROMIUM)" npm test
 
-web/node_modules: web/package.json web/package-lock.json | ready-web
+web/node_modules: web/package.json web/package-lock.json | ready-tools
 	cd web && npm ci --no-audit --no-fund
 	@touch $@
 
-# ready and ready-web install nothing if nothing is missing.
+# ready and ready-tools install nothing if nothing is missing.
 ready:
 	@if ! command -v $(GO) >/dev/null 2>&1; then echo "Go 1.26 or newer is missing: https://go.dev/dl/" >&2; exit 1; fi
 	@if ! { $(HAVE_CC); }; then $(MAKE) --no-print-directory deps; fi
 
-ready-web:
-	@if ! { $(HAVE_WEB); }; then $(MAKE) --no-print-directory deps; fi
+ready-tools:
+	@if ! { $(HAVE_TOOLS); }; then $(MAKE) --no-print-directory deps; fi
 
 deps:
-	@if $(HAVE_CC) && $(HAVE_WEB); then echo "nothing is missing"; \
+	@if $(HAVE_CC) && $(HAVE_TOOLS); then echo "nothing is missing"; \
 	elif command -v apt-get >/dev/null 2>&1; then \
-		want="gcc g++ libc6-dev chromium"; command -v npm >/dev/null 2>&1 || want="$$want nodejs npm"; \
+		want="gcc g++ libc6-dev chromium jq"; command -v npm >/dev/null 2>&1 || want="$$want nodejs npm"; \
 		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $$want; \
-	elif command -v dnf >/dev/null 2>&1; then sudo dnf install -y gcc gcc-c++ nodejs chromium; \
-	elif command -v apk >/dev/null 2>&1; then sudo apk add gcc g++ musl-dev nodejs npm chromium; \
-	else echo "gcc, g++, Node 20.19 or newer, or Chromium is missing: install them (the compilers on macOS: xcode-select --install)" >&2; exit 1; fi
+	elif command -v dnf >/dev/null 2>&1; then sudo dnf install -y gcc gcc-c++ nodejs chromium jq; \
+	elif command -v apk >/dev/null 2>&1; then sudo apk add gcc g++ musl-dev nodejs npm chromium jq; \
+	else echo "gcc, g++, Node 20.19 or newer, Chromium or jq is missing: install them (the compilers on macOS: xcode-select --install)" >&2; exit 1; fi
 
-corpus: ready
+corpus: ready ready-tools
 	@if [ ! -d "$(DIR)/corpus" ]; then echo "make corpus DIR=FOLDER: the folder that holds corpus/ and samples/" >&2; exit 2; fi
 	ANNALS_CORPUS="$(abspath $(DIR))" $(GO) test -count=1 -timeout 60m ./...
 	cd test/diff && ANNALS_CORPUS="$(abspath $(DIR))" $(GO) test -count=1 -timeout 60m ./...
