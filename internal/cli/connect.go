@@ -46,7 +46,7 @@ func (r *remote) settle(cmd *cobra.Command, named, here bool) error {
 		}
 		r.URL = ""
 	}
-	if named && here {
+	if named && here && r.URL != "" { // setup's --server is another
 		return usagef("--server and --data name two different ledgers: give one")
 	}
 	if here {

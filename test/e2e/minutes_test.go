@@ -3,10 +3,20 @@ package e2e
 import (
 	"bytes"
 	"net/http"
+	"strings"
 	"testing"
 
 	"annals.dev/test/e2e/kube"
 )
+
+// bearer shows a token with each request.
+type bearer string
+
+func (token bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(token))
+	return http.DefaultTransport.RoundTrip(r)
+}
 
 // TestFirstMinutes does what a new user does, and only that: setup's own policy and flags, the webhook alone, then the log file
 // for what the webhook could not bring.
@@ -19,8 +29,16 @@ func TestFirstMinutes(t *testing.T) {
 		t.Fatal(err, complaint)
 	}
 	a.soonFinds("verb:create resource:secrets name:first")
-	if page, err := fetch(http.DefaultClient, "http://"+a.http+"/"); err != nil || !bytes.Contains([]byte(page), []byte("prod")) {
-		t.Errorf("the page of the server's state does not show the cluster: %v\n%s", err, page)
+	if page, err := fetch(http.DefaultClient, "http://"+a.http+"/"); err != nil || !strings.Contains(page, "<title>Annals</title>") {
+		t.Errorf("the web UI: %v\n%s", err, page)
+	}
+	ledger := "http://" + a.http + "/api/v1/ledger"
+	if answer, err := fetch(http.DefaultClient, ledger); err == nil || !strings.HasPrefix(err.Error(), "401") {
+		t.Errorf("nobody in particular is told of the ledger: %v\n%s", err, answer)
+	}
+	me := &http.Client{Transport: bearer(bytes.TrimSpace(a.must("token", "create", "--role", "admin", "--name", "you")))}
+	if answer, err := fetch(me, ledger); err != nil || !strings.Contains(answer, `"prod"`) {
+		t.Errorf("the ledger as the UI shows it: %v\n%s", err, answer)
 	}
 	a.must("verify")
 	// What happens while the API server stops comes after its webhook has: it is in the log alone.
