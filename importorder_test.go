@@ -19,6 +19,7 @@ var rooms = []string{
 	"internal/disk", "internal/wal", "internal/parquet",
 	"sink", "capture",
 	"internal/format", "internal/match", "internal/access", "internal/ledger", "internal/source", "internal/query",
+	"rules", "internal/detect", "internal/alert",
 	"web", "internal/server", "internal/cli",
 	"cmd/annals",
 }
