@@ -3,14 +3,19 @@ package pack
 
 import (
 	"annals.dev/internal/detect"
-	"annals.dev/internal/detect/falco"
 )
 
-// Options say which rules.
-type Options struct {
-	Builtin bool     // ours
-	Paths   []string // files, and folders with all *.yml and *.yaml in them
-	Falco   falco.Options
+// Config says which rules there are. It is the part rules of watch.yaml.
+type Config struct {
+	Builtin      *bool                      `json:"builtin,omitempty"`      // ours; true where it is not said
+	Paths        []string                   `json:"paths,omitempty"`        // files, and folders with all *.yml and *.yaml in them
+	Disable      []string                   `json:"disable,omitempty"`      // IDs of rules that are not used
+	Severity     map[string]detect.Severity `json:"severity,omitempty"`     // by ID, in place of the rule's own
+	Placeholders map[string][]string        `json:"placeholders,omitempty"` // approved_networks, production_namespaces, …; see Placeholders for the defaults
+	Falco        struct {
+		Matching string `json:"matching,omitempty"` // first (as Falco does) or all
+		Fields   string `json:"fields,omitempty"`   // corrected, or upstream: the four fields that are broken there
+	} `json:"falco,omitempty"`
 }
 
 // Pack is what was loaded.
@@ -20,4 +25,4 @@ type Pack struct {
 }
 
 // Load reads rules. Its error says that a path could not be read; what is wrong with a rule is a problem.
-func Load(opt Options) (*Pack, error) { return new(Pack), nil }
+func Load(cfg Config) (*Pack, error) { return new(Pack), nil }
