@@ -9,20 +9,27 @@ func (t *jsonTest) in(b []byte, scratch *[]byte) bool {
 		return false
 	}
 	w := walker{b: b, value: &t.value, strings: !t.field.object, scratch: scratch}
-	if t.field.last {
-		return w.leaf(w.last()) >= 0 && w.hit
-	}
-	return w.object(0, t.field.path, t.path) >= 0 && w.hit
+	return w.walk(t.field, t.path)
 }
 
 // walker reads JSON that is known to be well-formed; anything else ends it early but does no harm. Its methods take the
 // position of a value and return the one after it, or stop at a hit.
 type walker struct {
 	b       []byte
-	value   *value
-	strings bool // only strings count
+	value   *value                // what is tested,
+	each    func(Value) bool      // or where values go: a hit is where it wants no more
+	spans   func(audit.Span) bool // or where they go as they stand, arrays whole
+	strings bool                  // numbers, booleans and null do not count
 	scratch *[]byte
 	hit     bool
+}
+
+// walk goes over the values of a field of JSON, and says whether there was a hit.
+func (w *walker) walk(f *field, path []string) bool {
+	if f.last {
+		return w.leaf(w.last()) >= 0 && w.hit
+	}
+	return w.object(0, f.path, path) >= 0 && w.hit
 }
 
 // object goes down the first path, then the second.
@@ -92,31 +99,53 @@ func (w *walker) last() int {
 	return last
 }
 
-// leaf tests a value. An object has no text, but it is a value.
+// leaf takes a value. An object has no text, but it is a value.
 func (w *walker) leaf(i int) int {
 	i = w.space(i)
-	end := i
-	switch w.at(i) {
-	case 0:
+	c := w.at(i)
+	switch {
+	case c == 0:
+		return i
+	case w.spans != nil:
+		end := w.skip(i)
+		w.hit = !w.spans(audit.Span(w.b[i:end:end]))
+		return end
+	}
+	switch c {
 	case '[':
 		return w.elements(i, nil, nil)
 	case '{':
-		if w.hit = w.value.any(); !w.hit {
+		end := i
+		if w.each != nil {
+			end = w.skip(i)
+			w.hit = !w.each(Value{ObjectValue, w.b[i:end]})
+		} else if w.hit = w.value.any(); !w.hit {
 			end = w.skip(i)
 		}
-	case '"':
-		end = w.skip(i)
-		t := audit.Text(w.b[i+1 : max(i+1, end-1)])
-		if !t.Plain() {
-			*w.scratch = t.Append((*w.scratch)[:0])
-			t = *w.scratch
+		return end
+	}
+	end := w.skip(i)
+	kind, text := StringValue, audit.Text(w.b[i:end])
+	switch {
+	case c == '"':
+		if text = text[1:max(1, len(text)-1)]; !text.Plain() {
+			*w.scratch = text.Append((*w.scratch)[:0])
+			text = *w.scratch
 		}
-		w.hit = w.value.matches(t, true)
-	case 'n':
-		end = w.skip(i)
+	case w.strings:
+		return end
+	case c == 'n':
+		kind = NullValue
+	case c == 't', c == 'f':
+		kind = BoolValue
 	default:
-		end = w.skip(i)
-		w.hit = !w.strings && w.value.matches(w.b[i:end], false)
+		kind = NumberValue
+	}
+	switch {
+	case w.each != nil:
+		w.hit = !w.each(Value{kind, text})
+	case kind != NullValue:
+		w.hit = w.value.matches(text, kind == StringValue)
 	}
 	return end
 }

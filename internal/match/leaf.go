@@ -86,7 +86,7 @@ func (l Leaf) Field() string {
 	case *enumTest:
 		return n.field.name
 	case *jsonTest:
-		return strings.Join(append([]string{n.field.name}, n.path...), ".")
+		return (&Path{n.field, n.path}).Name()
 	case tester:
 		return n.Field()
 	}

@@ -76,9 +76,9 @@ func lookUp(name string) *field {
 	return fields[name]
 }
 
-// resolve finds the field that a name means, and the path below it.
-func (p *parser) resolve(at int, n fieldName) (*field, []string, error) {
-	f, path := lookUp(n.base), n.path
+// resolve finds the field that a name means, and the path below it, or says what is wrong with the name.
+func (n fieldName) resolve() (f *field, path []string, msg string) {
+	f, path = lookUp(n.base), n.path
 	for i := len(n.base); f == nil && i > 0; {
 		if i = strings.LastIndexByte(n.base[:i], '.'); i < 0 {
 			break
@@ -99,26 +99,30 @@ func (p *parser) resolve(at int, n fieldName) (*field, []string, error) {
 		if best := closest(n.base); best != "" {
 			hint = fmt.Sprintf(", did you mean %s?", best)
 		}
-		return nil, nil, p.errorf(at, "unknown field %q%s (to search for the text, put all of it in quotes)", n.text, hint)
+		return nil, nil, fmt.Sprintf("unknown field %q%s", n.text, hint)
 	}
 	if slices.Contains(path, "") {
-		return nil, nil, p.errorf(at, "the field %s has an empty part; write a name between its dots", n.text)
+		return nil, nil, fmt.Sprintf("the field %s has an empty part; write a name between its dots", n.text)
 	}
 	if f.flat && len(path) > 1 {
-		return nil, nil, p.errorf(at, `%s has no members below a key; write %s["key"] where the key holds dots`, f.name, f.name)
+		return nil, nil, fmt.Sprintf(`%s has no members below a key; write %s["key"] where the key holds dots`, f.name, f.name)
 	}
 	if len(path) == 1 && fields[f.name+"."+path[0]] != nil {
 		f, path = fields[f.name+"."+path[0]], nil
 	}
-	return f, path, nil
+	return f, path, ""
 }
 
 // fieldTest reads the value or the list of values after a field and its operator.
 func (p *parser) fieldTest(at int, name fieldName, op string) (node, error) {
-	f, path, err := p.resolve(at, name)
-	if err != nil {
-		return nil, err
+	f, path, msg := name.resolve()
+	if msg != "" && f == nil && strings.HasPrefix(msg, "unknown") {
+		msg += " (to search for the text, put all of it in quotes)"
 	}
+	if msg != "" {
+		return nil, p.errorf(at, "%s", msg)
+	}
+	var err error
 	compares := op[0] == '<' || op[0] == '>'
 	if compares && (f.number == nil && f.span == nil || f.network) {
 		return nil, p.errorf(p.pos-len(op), "%s cannot be compared with %s, only numbers, times and durations can; use %s:value", name.text, op, name.text)

@@ -1,43 +1,59 @@
 package match
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"annals.dev/audit"
 )
 
 // Path is something of an event that a rule names: a field of the search language by any of its names, a member below one
-// (requestObject.spec.replicas), or what is derived from the bodies (pod.privileged). Through an array a path leads to each
-// element.
+// (requestObject.spec.replicas, annotations["a.b/c"]), or what is derived from the bodies (pod.privileged). Through an array a
+// path leads to each element.
 type Path struct {
 	field *field
 	path  []string
 }
 
-// ParsePath reads a path. Its error says what there is.
+// pathOnly are what a rule may name that the search language does not: what has no text of its own.
+var pathOnly = index([]*field{
+	{name: "user", span: func(v *audit.View) audit.Span { return v.User.Raw }, object: true},
+	{name: "impersonatedUser", span: impersonated, object: true},
+	{name: "objectRef", span: func(v *audit.View) audit.Span { return v.ObjectRef.Raw }, object: true},
+	{name: "kind", text: func(v *audit.View) audit.Text { return v.Kind }},
+	{name: "apiVersion", text: func(v *audit.View) audit.Text { return v.APIVersion }},
+})
+
+// ParsePath reads a path. Its error says what is wrong with it, and what is most like it.
 func ParsePath(name string) (*Path, error) {
-	if canonical, ok := aliases[name]; ok {
-		name = canonical
-	}
-	if f, ok := fields[name]; ok {
+	if f := pathOnly[name]; f != nil {
 		return &Path{field: f}, nil
 	}
-	for at := len(name); at > 0; at = strings.LastIndexByte(name[:at], '.') {
-		f, ok := fields[name[:at]]
-		if !ok || !f.object {
-			continue
-		}
-		if f.flat {
-			return &Path{f, []string{name[at+1:]}}, nil
-		}
-		return &Path{f, strings.Split(name[at+1:], ".")}, nil
+	p := &parser{query: name}
+	n, err := p.fieldName()
+	if err != nil || !p.done() || n.base == "" {
+		return nil, fmt.Errorf(`an audit event has no field %q; write names with dots between them, and ["a.b"] where one holds dots`, name)
 	}
-	return nil, fmt.Errorf("an audit event has no field %q", name)
+	f, path, msg := n.resolve()
+	if msg != "" {
+		return nil, fmt.Errorf("of an audit event: %s", msg)
+	}
+	return &Path{f, path}, nil
 }
 
 // Name is the path in its one form.
-func (p *Path) Name() string { return strings.Join(append([]string{p.field.name}, p.path...), ".") }
+func (p *Path) Name() string {
+	if len(p.path) == 0 {
+		return p.field.name
+	}
+	var w strings.Builder
+	printPath(&w, p.field, p.path)
+	return w.String()
+}
 
 // ValueKind is what sort of JSON a value is.
 type ValueKind uint8
@@ -57,7 +73,67 @@ type Value struct {
 }
 
 // Each hands the values that the path leads to in an event to f, until it returns false. An absent field has none; an empty
-// string is one.
+// string is one. Times are as the API server writes them, durations are numbers of seconds.
 func (p *Path) Each(r *Row, f func(Value) bool) {
-	_ = audit.View{} // filled in below
+	switch d := p.field; {
+	case d.text != nil:
+		if t := d.text(r.View); t != nil {
+			f(Value{StringValue, r.decode(t)})
+		}
+	case d.row != nil:
+		if s := d.row(r); s != "" {
+			r.scratch = append(r.scratch[:0], s...)
+			f(Value{StringValue, r.scratch})
+		}
+	case d.number != nil:
+		p.number(r, f)
+	case d.names != nil:
+		for _, name := range slices.Sorted(maps.Keys(d.names)) {
+			if name != "*" && d.is(r, d.names[name]) && !f(Value{StringValue, []byte(name)}) {
+				return
+			}
+		}
+	case d.span != nil:
+		if b := valid(d.span(r.View)); len(b) > 0 {
+			w := walker{b: b, each: f, strings: !d.object, scratch: &r.scratch}
+			w.walk(d, p.path)
+		}
+	}
+}
+
+func (p *Path) number(r *Row, f func(Value) bool) {
+	n, ok := p.field.number(r)
+	if !ok {
+		return
+	}
+	switch p.field.unit {
+	case instant:
+		r.scratch = audit.AppendMicros(r.scratch[:0], n)
+		f(Value{StringValue, r.scratch})
+	case duration:
+		r.scratch = strconv.AppendFloat(r.scratch[:0], float64(n)/1e6, 'f', -1, 64)
+		f(Value{NumberValue, r.scratch})
+	default:
+		r.scratch = strconv.AppendInt(r.scratch[:0], n, 10)
+		f(Value{NumberValue, r.scratch})
+	}
+}
+
+// Spans hands the JSON that the path leads to in an event to f, as it stands and arrays whole, until it returns false: for what
+// must tell one element from another. What is no JSON in the event is handed as JSON.
+func (p *Path) Spans(r *Row, f func(audit.Span) bool) {
+	if p.field.span == nil || p.field.last {
+		p.Each(r, func(v Value) bool {
+			if v.Kind == StringValue {
+				quoted, _ := json.Marshal(string(v.Text))
+				return f(quoted)
+			}
+			return f(v.Text)
+		})
+		return
+	}
+	if b := valid(p.field.span(r.View)); len(b) > 0 {
+		w := walker{b: b, spans: f}
+		w.walk(p.field, p.path)
+	}
 }

@@ -70,9 +70,15 @@ func (t *textTest) print(w *strings.Builder) {
 }
 
 func (t *jsonTest) print(w *strings.Builder) {
-	w.WriteString(t.field.name)
-	for _, key := range t.path {
-		plain := key != "" && strings.IndexFunc(key, func(r rune) bool { return r >= 0x80 || !isNameByte(byte(r)) || r == '.' && !t.field.flat }) < 0
+	printPath(w, t.field, t.path)
+	t.value.print(w)
+}
+
+// printPath writes the name of a member so that it is read back as the same.
+func printPath(w *strings.Builder, f *field, path []string) {
+	w.WriteString(f.name)
+	for _, key := range path {
+		plain := key != "" && strings.IndexFunc(key, func(r rune) bool { return r >= 0x80 || !isNameByte(byte(r)) || r == '.' && !f.flat }) < 0
 		if plain {
 			w.WriteString("." + key)
 		} else {
@@ -81,7 +87,6 @@ func (t *jsonTest) print(w *strings.Builder) {
 			w.WriteByte(']')
 		}
 	}
-	t.value.print(w)
 }
 
 func (t *numberTest) print(w *strings.Builder) {
