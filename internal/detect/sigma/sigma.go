@@ -1,7 +1,18 @@
-// Package sigma reads Sigma rules, correlations and filters (version 2 of the specification). Start with Parse.
+// Package sigma reads Sigma rules, correlations and filters, of version 2.1.0 of the specification. Start with Parse.
+//
+// What a rule asks of an event becomes a match.Predicate of tests that package match makes once per event, whichever rules ask
+// for them. Where the specification is silent, docs/sigma.md says what holds here.
+//
+// It promises: nothing in a file makes it panic or take long, and whatever is wrong with one rule hinders no other.
 package sigma
 
-import "annals.dev/internal/detect"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"annals.dev/internal/detect"
+)
 
 // Options are how rules are read.
 type Options struct {
@@ -11,5 +22,67 @@ type Options struct {
 // Parse reads files of rules together: correlations and filters name rules of other files. What cannot be used is told, and
 // does not hinder the rest.
 func Parse(files []detect.File, opt Options) (rules []*detect.Rule, problems []detect.Problem) {
-	return nil, nil
+	c := &collection{opt: opt, byID: map[string]*draft{}, byName: map[string]*draft{}}
+	for _, f := range files {
+		c.read(f)
+	}
+	c.filter()
+	c.link()
+	for _, d := range c.drafts {
+		if !d.bad {
+			rules = append(rules, d.finish())
+		}
+	}
+	order := map[string]int{}
+	for i, f := range files {
+		order[f.Name] = i
+	}
+	slices.SortStableFunc(c.problems, func(a, b detect.Problem) int {
+		return cmp.Or(order[a.File]-order[b.File], a.Line-b.Line)
+	})
+	return rules, c.problems
+}
+
+// collection is what has been read of all files.
+type collection struct {
+	opt      Options
+	drafts   []*draft // rules and correlations, as they came
+	filters  []*draft
+	byID     map[string]*draft
+	byName   map[string]*draft
+	problems []detect.Problem
+}
+
+// draft is a rule that is being read, or a filter.
+type draft struct {
+	*collection
+	rule    *detect.Rule
+	doc     *document
+	source  logsource
+	where   *expr       // of rules, and what a filter leaves out
+	corr    *correlated // of correlations
+	applied []string    // filters, for the version
+	level   bool        // the file says one
+	bad     bool        // it cannot be used
+	skip    bool        // it is not for audit events
+}
+
+// The kinds of problems.
+const (
+	failure = "error"
+	warning = "warning"
+	note    = "note"
+)
+
+// tell records a problem. An error makes the rule useless.
+func (d *draft) tell(kind string, line int, format string, args ...any) {
+	if kind == failure {
+		d.bad = true
+	}
+	if line == 0 {
+		line = d.rule.Line
+	}
+	d.problems = append(d.problems, detect.Problem{
+		File: d.rule.File, Line: line, Rule: d.rule.ID, Kind: kind, Message: fmt.Sprintf(format, args...),
+	})
 }

@@ -1,0 +1,409 @@
+package sigma
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"annals.dev/internal/match"
+)
+
+// item is one line of a selection: a field, modifiers and values.
+type item struct {
+	*draft
+	line   int
+	field  string // "" of keywords
+	path   *match.Path
+	mods   modifiers
+	values []*yaml.Node
+}
+
+// readItem reads a key and its values.
+func (d *draft) readItem(k, v *yaml.Node) *expr {
+	names := strings.Split(k.Value, "|")
+	it := &item{draft: d, line: k.Line, field: names[0]}
+	var err error
+	if it.mods, err = readModifiers(names[1:]); err != nil {
+		d.tell(failure, k.Line, "%s: %v", k.Value, err)
+		return nil
+	}
+	it.values = []*yaml.Node{v}
+	if v.Kind == yaml.SequenceNode {
+		it.values = v.Content
+	}
+	for _, n := range it.values {
+		switch {
+		case n.Kind == yaml.MappingNode:
+			d.tell(failure, n.Line, "%s has a map as its value; write its members as fields of their own, as %s.member: value", k.Value, names[0])
+			return nil
+		case n.Kind != yaml.ScalarNode:
+			d.tell(failure, n.Line, "%s has a list within a list; write one list", k.Value)
+			return nil
+		case isNull(n) && len(it.values) > 1:
+			d.tell(failure, n.Line, "%s has null in a list; null is a value of its own: write a selection with %s: null and join the two in the condition", k.Value, names[0])
+			return nil
+		}
+	}
+	switch {
+	case len(it.values) == 0:
+		d.tell(failure, k.Line, "%s has an empty list, and so no event could match; write a value, or leave it out", k.Value)
+		return nil
+	case it.mods.all && len(it.values) == 1 && !it.mods.expand:
+		d.tell(warning, k.Line, "%s: all joins the values of a list, and there is only one; leave all out", k.Value)
+	}
+	if it.field == "" {
+		return it.keywords()
+	}
+	return it.fields()
+}
+
+// fields is the test of a field.
+func (it *item) fields() *expr {
+	m := it.mods
+	it.path = it.lookUp(it.field, it.line)
+	if m.exists {
+		return it.exists()
+	}
+	if isNull(it.values[0]) {
+		if len(m.names) > 0 && !(len(m.names) == 1 && m.neq) {
+			it.tell(failure, it.line, "%s: null goes with no modifier but neq", it)
+			return nil
+		}
+		return it.maybeNot(negate(it.filled()))
+	}
+	if m.fieldref {
+		return it.references()
+	}
+	if it.path == nil {
+		return it.maybeNot(leaf(never{it.String() + ": " + it.print(), it.field}))
+	}
+	var each []*expr
+	var together anyOf
+	for _, n := range it.values {
+		t := &together
+		if m.all {
+			t = &anyOf{}
+		}
+		if n.Value == "" && n.Tag == "!!str" && m.plain() {
+			each = append(each, negate(it.filled()))
+			continue
+		}
+		if err := it.alternatives(t, n); err != nil {
+			it.tell(failure, n.Line, "%s: %v", it, err)
+			return nil
+		}
+		if m.all {
+			each = append(each, it.finish(t))
+		}
+	}
+	if m.all {
+		return it.maybeNot(join(and, each))
+	}
+	if len(together.exact)+len(together.patterns)+len(together.others) > 0 || len(each) == 0 {
+		each = append(each, it.finish(&together))
+	}
+	it.check(&together)
+	return it.maybeNot(join(or, each))
+}
+
+func (it *item) maybeNot(e *expr) *expr {
+	if it.mods.neq && e != nil {
+		return negate(e)
+	}
+	return e
+}
+
+// filled says that the field has a value. A field that no event has, has none.
+func (it *item) filled() *expr {
+	if it.path == nil {
+		return leaf(never{"not " + it.field + ": null", it.field})
+	}
+	return leaf(filled{it.path})
+}
+
+func (it *item) exists() *expr {
+	if len(it.values) != 1 || it.values[0].Tag != "!!bool" {
+		it.tell(failure, it.line, "%s wants true or false, without quotes", it)
+		return nil
+	}
+	e := leaf(never{it.field + "|exists: true", it.field})
+	if it.path != nil {
+		e = leaf(exists{it.path})
+	}
+	if strings.EqualFold(it.values[0].Value, "false") {
+		return negate(e)
+	}
+	return e
+}
+
+func (it *item) references() *expr {
+	var each []*expr
+	for _, n := range it.values {
+		s := text(n)
+		if n.Tag != "!!str" || strings.ContainsAny(s, "*?") {
+			it.tell(failure, n.Line, "%s wants the name of a field, without wildcards; for those write fieldref|contains, fieldref|startswith or fieldref|endswith", it)
+			return nil
+		}
+		other := it.lookUp(s, n.Line)
+		if it.path == nil || other == nil {
+			each = append(each, leaf(never{it.String() + ": " + s, it.field}))
+			continue
+		}
+		each = append(each, leaf(reference{it.path, other, it.mods.where, it.mods.cased}))
+	}
+	if it.mods.all {
+		return it.maybeNot(join(and, each))
+	}
+	return it.maybeNot(join(or, each))
+}
+
+// alternatives adds what a value asks for to a test.
+func (it *item) alternatives(t *anyOf, n *yaml.Node) error {
+	m := it.mods
+	t.cased = m.cased
+	isString := n.Tag == "!!str" || n.Tag == "!!timestamp" || n.Tag == "!!binary"
+	switch {
+	case n.Tag == "!!int" || n.Tag == "!!float":
+		if m.where != "" || len(m.chain) > 0 || m.re || m.cidr || m.cased || m.expand {
+			return fmt.Errorf("%s is for text, and %s is a number; put it in quotes", m.names[0], n.Value)
+		}
+	case n.Tag == "!!bool":
+		if len(m.names) > 0 && !(len(m.names) == 1 && (m.neq || m.all)) {
+			return fmt.Errorf("%s is for text and numbers, and %s is neither", m.names[0], n.Value)
+		}
+	case !isString:
+		return fmt.Errorf("%q is no text, number, boolean or null", n.Value)
+	}
+	values, err := it.expand(n)
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		if err := it.alternative(t, n, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alternative adds one text, whose placeholders have been replaced.
+func (it *item) alternative(t *anyOf, n *yaml.Node, tokens []token) error {
+	m := it.mods
+	raw := n.Value
+	if m.expand {
+		raw = written(tokens)
+	}
+	switch {
+	case m.compare != "" || m.part != "":
+		if n.Tag == "!!str" && !m.expand {
+			return fmt.Errorf("%s wants a number, and %q is text; leave the quotes out", m.names[0], raw)
+		}
+		f, err := number(raw)
+		if err != nil {
+			return fmt.Errorf("%s wants a number, and %q is none", m.names[0], raw)
+		}
+		c := comparison{m.compare, f}
+		if m.part == "" {
+			t.others = append(t.others, c)
+			return nil
+		}
+		if least, most := bounds(m.part); f < least || f > most || f != float64(int(f)) {
+			return fmt.Errorf("%s is a number from %v to %v, not %s", m.part, least, most, raw)
+		}
+		t.others = append(t.others, part{m.part, c})
+		return nil
+	case m.cidr:
+		p, err := netip.ParsePrefix(raw)
+		if err != nil {
+			addr, err := netip.ParseAddr(raw)
+			if err != nil || addr.Zone() != "" {
+				return fmt.Errorf("%q is no network; write one like 10.0.0.0/8 or fd00::/8", raw)
+			}
+			p = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen())
+		}
+		if p.Addr().Is4In6() {
+			return fmt.Errorf("write the network %q as IPv4", raw)
+		}
+		t.others = append(t.others, network{p.Masked()})
+		return nil
+	case m.re:
+		x, err := m.compile(tokens)
+		if err != nil {
+			return err
+		}
+		t.others = append(t.others, x)
+		return nil
+	case n.Tag == "!!int" || n.Tag == "!!float":
+		f, err := number(raw)
+		if err != nil {
+			return fmt.Errorf("%q is no number that an event could have", raw)
+		}
+		t.numbers = true
+		t.exact = append(t.exact, strconv.FormatFloat(f, 'f', -1, 64))
+		if i, err := strconv.ParseInt(strings.ReplaceAll(raw, "_", ""), 0, 64); err == nil {
+			t.exact[len(t.exact)-1] = strconv.FormatInt(i, 10)
+		}
+		return nil
+	case n.Tag == "!!bool":
+		t.exact = append(t.exact, strings.ToLower(raw))
+		return nil
+	}
+	all, err := m.transform(tokens)
+	if err != nil {
+		return err
+	}
+	for _, tokens := range all {
+		if !m.cased {
+			for i := range tokens {
+				tokens[i].text = folded(tokens[i].text)
+			}
+		}
+		if s, ok := literal(tokens); ok {
+			t.exact = append(t.exact, s)
+		} else {
+			t.patterns = append(t.patterns, compile(tokens))
+			t.key += "\x00" + written(merge(tokens)) // finish sorts them
+		}
+	}
+	if len(t.exact)+len(t.patterns) > maxTexts {
+		return fmt.Errorf("its values stand for more than %d texts; write a shorter list", maxTexts)
+	}
+	return nil
+}
+
+// finish gives a test its key: the same for equal tests.
+func (it *item) finish(t *anyOf) *expr {
+	t.path = it.path
+	if len(t.exact)+len(t.patterns)+len(t.others) == 0 {
+		return leaf(never{it.path.Name() + ": ()", it.path.Name()})
+	}
+	slices.Sort(t.exact)
+	t.exact = slices.Compact(t.exact)
+	var values []string
+	for _, e := range t.exact {
+		values = append(values, quote(written([]token{{textToken, e}})))
+	}
+	if t.key != "" {
+		for _, p := range strings.Split(t.key[1:], "\x00") {
+			values = append(values, quote(p))
+		}
+	}
+	for _, o := range t.others {
+		values = append(values, o.print())
+	}
+	slices.Sort(values)
+	values = slices.Compact(values)
+	t.key = it.path.Name()
+	if t.cased {
+		t.key += "|cased"
+	}
+	if t.key += ": "; len(values) == 1 {
+		t.key += values[0]
+	} else {
+		t.key += "(" + strings.Join(values, ", ") + ")"
+	}
+	return leaf(t)
+}
+
+// maxExpression is how long a regular expression may be, in bytes.
+const maxExpression = 4096
+
+// compile makes a regular expression. What stood for placeholders is text.
+func (m *modifiers) compile(tokens []token) (expression, error) {
+	var w strings.Builder
+	for _, t := range tokens {
+		w.WriteString(t.text)
+	}
+	s := w.String()
+	if len(s) > maxExpression {
+		return expression{}, fmt.Errorf("the regular expression has %d bytes, and may have %d; split it", len(s), maxExpression)
+	}
+	switch m.where {
+	case "startswith":
+		s = "^(?:" + s + ")"
+	case "endswith":
+		s = "(?:" + s + ")$"
+	}
+	flags := ""
+	for _, f := range "ims" {
+		if strings.ContainsRune(m.flags, f) {
+			flags += string(f)
+		}
+	}
+	if flags != "" {
+		s = "(?" + flags + ")" + s
+	}
+	x, err := regexp.Compile(s)
+	if err != nil {
+		return expression{}, fmt.Errorf("%w; write it without look-around and back references, as RE2 has it", err)
+	}
+	return expression{x}, nil
+}
+
+func number(s string) (float64, error) {
+	s = strings.ReplaceAll(s, "_", "")
+	if i, err := strconv.ParseInt(s, 0, 64); err == nil {
+		return float64(i), nil
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err == nil && (f != f || f-f != 0) {
+		err = strconv.ErrRange
+	}
+	return f, err
+}
+
+func bounds(part string) (least, most float64) {
+	switch part {
+	case "minute":
+		return 0, 59
+	case "hour":
+		return 0, 23
+	case "day":
+		return 1, 31
+	case "week":
+		return 1, 53
+	case "month":
+		return 1, 12
+	}
+	return 1, 9999
+}
+
+// readTime reads a time as events have it.
+func readTime(v match.Value) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339Nano, string(v.Text))
+	return t.UTC(), err == nil && v.Kind == match.StringValue
+}
+
+// merge joins what is next to each other, so that equal patterns are written alike.
+func merge(tokens []token) (all []token) {
+	for _, t := range tokens {
+		switch n := len(all); {
+		case n > 0 && t.kind == anyToken && all[n-1].kind == anyToken:
+		case n > 0 && t.kind == textToken && all[n-1].kind == textToken:
+			all[n-1].text += t.text
+		default:
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// String is the field with its modifiers.
+func (it *item) String() string {
+	return strings.Join(append([]string{it.field}, it.mods.names...), "|")
+}
+
+// print is the values as they were written.
+func (it *item) print() string {
+	var values []string
+	for _, n := range it.values {
+		values = append(values, quote(n.Value))
+	}
+	return "(" + strings.Join(values, ", ") + ")"
+}
