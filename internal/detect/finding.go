@@ -63,4 +63,11 @@ type Withdrawal struct {
 	ID     string   `json:"id"`
 	By     []string `json:"by,omitempty"` // the findings in its stead
 	Reason string   `json:"reason"`
+
+	// What the finding said, so that who reads only this knows what it is about.
+	Rule      string    `json:"rule,omitempty"`
+	Version   string    `json:"version,omitempty"`
+	Cluster   string    `json:"cluster,omitempty"`
+	Namespace string    `json:"namespace,omitempty"`
+	Time      time.Time `json:"time,omitzero"`
 }

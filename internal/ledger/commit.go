@@ -251,6 +251,7 @@ func (l *Ledger) write(group []*job) (err error) {
 	for i, j := range group {
 		l.apply(j, places[i], int64(len(payloads[i][0])))
 	}
+	l.tell()
 	return nil
 }
 

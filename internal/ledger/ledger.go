@@ -83,6 +83,7 @@ type Ledger struct {
 	closed   bool
 	pinned   int // verifications under way: no file is removed meanwhile
 	stats    Stats
+	changed  chan struct{} // closed at the next commit; nil where nobody waits
 }
 
 // cluster is one cluster's state.

@@ -1,0 +1,227 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"annals.dev/internal/ledger"
+	"annals.dev/internal/match"
+)
+
+// Origin is that of the events of findings. No rule looks at them.
+const Origin = "annals/watch"
+
+// DefaultLateness is how late an event may come before windows are closed without it.
+const DefaultLateness = 10 * time.Second
+
+// History is the record behind an engine, for windows of which an event came late.
+type History interface {
+	// Matches hands the events of a cluster that meet where, of requests received in [from, to] (microseconds), to f, in any
+	// order; others may be among them. What f is given is valid until it returns.
+	Matches(ctx context.Context, cluster string, where *match.Predicate, from, to int64, f func(r *match.Row)) error
+	// Standing hands the findings that stand, of a rule in one version, in a cluster, at a time in [from, to], to f.
+	Standing(ctx context.Context, cluster, rule, version string, from, to int64, f func(*Finding)) error
+}
+
+// Options are how an engine works. The zero value of each is its default.
+type Options struct {
+	Lateness time.Duration // DefaultLateness
+	History  History       // nil: an event that comes too late for what is in memory changes no window
+	Log      *slog.Logger
+}
+
+// Engine decides rules over events. What it finds depends on the set of events that it is fed alone, not on their order or on how
+// often it is advanced. One goroutine uses it at a time.
+type Engine struct {
+	rules     []*Rule
+	detectors []Detector
+	opt       Options
+	log       *slog.Logger
+
+	others, own matcher // of the events of clusters, and of Annals' own
+
+	firsts map[string]bool // of the event at hand: which groups have reported
+}
+
+// matcher decides the rules over one event.
+type matcher struct {
+	m     *match.Matcher
+	rules []*single
+	met   []int
+}
+
+// single is a rule over one event.
+type single struct {
+	rule *Rule
+}
+
+// NewEngine makes an engine of rules, in their order, and detectors. What it cannot use is told.
+func NewEngine(rules []*Rule, detectors []Detector, opt Options) (*Engine, []Problem) {
+	if opt.Lateness == 0 {
+		opt.Lateness = DefaultLateness
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{detectors: detectors, opt: opt, log: opt.Log, firsts: make(map[string]bool)}
+	var problems []Problem
+	ids := make(map[string]bool)
+	var all, own []*single
+	for _, r := range rules {
+		if ids[r.ID] {
+			problems = append(problems, Problem{File: r.File, Line: r.Line, Rule: r.ID, Kind: "error", Message: fmt.Sprintf("there is another rule with the id %s, which is used", r.ID)})
+			continue
+		}
+		ids[r.ID] = true
+		e.rules = append(e.rules, r)
+		if r.Where == nil {
+			continue
+		}
+		s := &single{rule: r}
+		all = append(all, s)
+		if r.Own {
+			own = append(own, s)
+		}
+	}
+	e.others, e.own = newMatcher(all), newMatcher(own)
+	return e, problems
+}
+
+func newMatcher(rules []*single) matcher {
+	ps := make([]*match.Predicate, len(rules))
+	for i, s := range rules {
+		ps[i] = s.rule.Where
+	}
+	return matcher{m: match.NewSet(ps).Matcher(), rules: rules}
+}
+
+// Rules are those in use, those of detectors among them.
+func (e *Engine) Rules() []*Rule {
+	all := slices.Clone(e.rules)
+	for _, d := range e.detectors {
+		all = append(all, d.Rules()...)
+	}
+	return all
+}
+
+// Feed takes an event. What is found of it alone goes to out; the same finding may go there again, for another stage of the
+// request.
+func (e *Engine) Feed(r *match.Row, out Output) {
+	m := &e.others
+	if r.Cluster == ledger.Own {
+		if r.Origin == Origin {
+			return
+		}
+		m = &e.own
+	}
+	m.met = m.m.Match(m.met[:0], r)
+	if len(m.met) > 0 {
+		e.met(m, r, RequestOf(r), out)
+	}
+	for _, d := range e.detectors {
+		d.Feed(r, out)
+	}
+}
+
+func (e *Engine) met(m *matcher, r *match.Row, q Request, out Output) {
+	clear(e.firsts)
+	for _, i := range m.met {
+		s := m.rules[i]
+		if !s.rule.Silent && e.reports(s.rule) {
+			out.Find(findSingle(s.rule, r, q))
+		}
+	}
+}
+
+// reports says whether no earlier rule of its group has reported the event at hand.
+func (e *Engine) reports(r *Rule) bool {
+	if r.First == "" {
+		return true
+	}
+	if e.firsts[r.First] {
+		return false
+	}
+	e.firsts[r.First] = true
+	return true
+}
+
+// Advance closes the windows of a cluster that its watermark has passed; now is when that is asked. It is called after each
+// batch, and now and then where nothing comes.
+func (e *Engine) Advance(ctx context.Context, cluster string, now time.Time, out Output) error {
+	return nil
+}
+
+// Flush closes all windows of all clusters: no more events come.
+func (e *Engine) Flush(ctx context.Context, out Output) error { return nil }
+
+// Tick lets detectors follow the clock.
+func (e *Engine) Tick(now time.Time, out Output) {
+	for _, d := range e.detectors {
+		d.Tick(now, out)
+	}
+}
+
+// newFinding fills in what follows from the rule and the event.
+func newFinding(rule *Rule, id ID, cluster string, at int64, a *about) *Finding {
+	return &Finding{
+		ID: id.String(), Rule: rule.ID, Version: rule.Version, Title: rule.Title, Severity: rule.Severity, Techniques: rule.Techniques,
+		Tactics: rule.Tactics, Tags: rule.Tags, Author: rule.Author, Cluster: cluster, Time: time.UnixMicro(at).UTC(), Count: 1,
+		User: a.User, As: a.As, Peer: a.Peer, Verb: a.Verb, Resource: a.Resource, Namespace: a.Namespace, Name: a.Name, Code: a.Code,
+	}
+}
+
+// findSingle is what a rule over one event finds.
+func findSingle(rule *Rule, r *match.Row, q Request) *Finding {
+	a := aboutOf(r)
+	f := newFinding(rule, FindingID(rule.ID, rule.Version, nil, q.ID), r.Cluster, q.Time, &a)
+	f.Positions = []uint64{r.Position}
+	f.Matched = matchedBy(rule, r)
+	if rule.Output != nil {
+		f.Summary = rule.Output(r)
+	} else {
+		f.Summary = f.sentence()
+	}
+	return f
+}
+
+// matchedBy says which tests of the rule the event passed.
+func matchedBy(rule *Rule, r *match.Row) (all []Matched) {
+	return all
+}
+
+// sentence is a finding in words: the rule's title, who did what, and how it ended.
+func (f *Finding) sentence() string {
+	var w strings.Builder
+	w.WriteString(f.Title)
+	sep := ": "
+	word := func(before, s string) {
+		if s != "" {
+			w.WriteString(sep + before + short(s))
+			sep = " "
+		}
+	}
+	word("", f.User)
+	word("as ", f.As)
+	word("", f.Verb)
+	word("", f.Resource)
+	word("", f.Name)
+	word("in ", f.Namespace)
+	word("from ", f.Peer)
+	if f.Code != 0 {
+		word("", fmt.Sprintf("(%d)", f.Code))
+	}
+	return w.String()
+}
+
+// short bounds what a client wrote.
+func short(s string) string {
+	const longest = 200
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + "…"
+}

@@ -1,0 +1,143 @@
+package detect
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+
+	"annals.dev/audit"
+	"annals.dev/internal/match"
+)
+
+// ID is what findings and requests are known by: the first half of a SHA-256.
+type ID [16]byte
+
+// String is the ID as findings have it.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// UUID is the ID as audit IDs are written.
+func (id ID) UUID() string {
+	h := hex.EncodeToString(id[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// ParseID reads an ID as String writes it.
+func ParseID(s string) (id ID, ok bool) {
+	n, err := hex.Decode(id[:], []byte(s[:min(len(s), 32)]))
+	return id, err == nil && n == len(id) && len(s) == 32
+}
+
+// Request is which request an event is a stage of, and when that was received.
+type Request struct {
+	ID   ID
+	Time int64 // microseconds
+}
+
+// RequestOf tells an event's request: its cluster, audit ID, requestReceivedTimestamp and requestURI. Where that timestamp is not
+// known, or is later than the event, the event's own time is in its place, and so each stage is a request by itself. An event
+// without an audit ID is one by itself, too.
+func RequestOf(r *match.Row) Request {
+	v := r.View
+	q := Request{Time: v.RequestTime}
+	if at := timeOf(r); q.Time == 0 || q.Time > at {
+		q.Time = at
+	}
+	var buf [512]byte
+	d := digest{sha256.New()}
+	d.text("request", r.Cluster)
+	if len(v.AuditID) > 0 {
+		d.bytes(v.AuditID.Append(buf[:0]))
+		d.bytes(v.RequestURI.Append(buf[:0]))
+	} else {
+		d.bytes(v.Raw)
+		d.text(r.Origin)
+	}
+	d.number(q.Time)
+	q.ID = d.sum()
+	return q
+}
+
+// timeOf is an event's time.
+func timeOf(r *match.Row) int64 {
+	if r.View.Time != 0 {
+		return r.View.Time
+	}
+	return r.Received
+}
+
+// digest hashes texts so that no two lists of them are alike.
+type digest struct{ h hash.Hash }
+
+func (d digest) bytes(b []byte) {
+	var n [4]byte
+	binary.LittleEndian.PutUint32(n[:], uint32(len(b)))
+	d.h.Write(n[:])
+	d.h.Write(b)
+}
+
+func (d digest) text(texts ...string) {
+	for _, s := range texts {
+		d.bytes([]byte(s))
+	}
+}
+
+func (d digest) number(n int64) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(n))
+	d.h.Write(b[:])
+}
+
+func (d digest) sum() (id ID) {
+	var b [sha256.Size]byte
+	copy(id[:], d.h.Sum(b[:0]))
+	return id
+}
+
+// FindingID is the ID of what a version of a rule found: the values of its group in their order, and the requests that caused it
+// in order.
+func FindingID(rule, version string, group []string, requests ...ID) ID {
+	d := digest{sha256.New()}
+	d.text("finding", rule, version)
+	d.number(int64(len(group)))
+	d.text(group...)
+	for i := range requests {
+		d.h.Write(requests[i][:])
+	}
+	return d.sum()
+}
+
+// about is what a finding says of the event that made it true.
+type about struct {
+	User, As, Peer, Verb, Resource, Namespace, Name string
+	Code                                            int32
+}
+
+func aboutOf(r *match.Row) about {
+	v := r.View
+	o := &v.ObjectRef
+	a := about{
+		User: v.User.Username.String(), As: v.ImpersonatedUser.Username.String(), Peer: lastText(v.SourceIPs), Verb: v.Verb.String(),
+		Resource: o.Resource.String(), Namespace: o.Namespace.String(), Name: o.Name.String(), Code: v.ResponseStatus.Code,
+	}
+	if len(o.Subresource) > 0 {
+		a.Resource += "/" + o.Subresource.String()
+	}
+	return a
+}
+
+// lastText is the last string of a list: of the source addresses, the only one that is not the client's own claim.
+func lastText(list audit.Span) string {
+	end := len(list) - 1
+	for end > 0 && list[end] != '"' {
+		end--
+	}
+	from := end - 1
+	for from >= 0 && list[from] != '"' {
+		from--
+	}
+	if from < 0 {
+		return ""
+	}
+	return audit.Text(list[from+1 : end]).String()
+}
