@@ -13,7 +13,8 @@ type Detector interface {
 	Rules() []*Rule
 	// Feed takes one event. What it finds, or finds no longer true, goes to out.
 	Feed(r *match.Row, out Output)
-	// Tick lets it follow the clock: only silence does.
+	// Tick is called after each run of events, and from time to time when none come: what was fed before it may be told. What
+	// is told follows the clock for silence alone.
 	Tick(now time.Time, out Output)
 	// Save and Load keep its state over a restart. Load of another version's state returns an error, and the detector begins
 	// anew.
