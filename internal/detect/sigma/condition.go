@@ -9,18 +9,31 @@ import (
 	"strings"
 )
 
-// maxTerms is how much a condition may hold, and stand for.
-const maxTerms = 10_000
+// maxTerms is how many words a condition may have, and maxSize how large what it stands for: selections count as often as they are
+// named.
+const (
+	maxTerms = 10_000
+	maxSize  = 1 << 20
+)
 
 // parse reads a condition over the selections.
 func (s *selections) parse(condition string) (*expr, error) {
-	terms := 0
+	total := 0
+	count := func(e *expr, err error) (*expr, error) {
+		if err != nil {
+			return nil, err
+		}
+		if total += e.size; total > maxSize {
+			return nil, errors.New("it names large selections too often; split the rule")
+		}
+		return e, nil
+	}
 	return parseCondition(condition, func(name string) (*expr, error) {
 		e := s.named[name]
 		if e == nil {
 			return nil, fmt.Errorf("there is no selection %q; there are %s", name, strings.Join(s.names, ", "))
 		}
-		return e, nil
+		return count(e, nil)
 	}, func(quantity, pattern string) (*expr, error) {
 		if pattern == "them" {
 			pattern = "*"
@@ -35,20 +48,17 @@ func (s *selections) parse(condition string) (*expr, error) {
 		if len(some) == 0 {
 			return nil, fmt.Errorf("no selection is named like %q; there are %s", pattern, strings.Join(s.names, ", "))
 		}
-		if terms += len(some); terms > maxTerms {
-			return nil, fmt.Errorf("it stands for more than %d selections; split the rule", maxTerms)
-		}
 		switch quantity {
 		case "all":
-			return join(and, some), nil
+			return count(join(and, some), nil)
 		case "1", "any":
-			return join(or, some), nil
+			return count(join(or, some), nil)
 		}
 		n, err := strconv.Atoi(quantity)
 		if err != nil || n < 1 {
 			return nil, fmt.Errorf("%q is no quantity; write 1, all, or another number", quantity)
 		}
-		return atLeast(n, some)
+		return count(atLeast(n, some))
 	})
 }
 
@@ -57,10 +67,7 @@ func atLeast(n int, some []*expr) (*expr, error) {
 	if n > len(some) {
 		return nil, fmt.Errorf("%d of %d selections can never hold; write a smaller number, or all", n, len(some))
 	}
-	// What holds for at least k of the first i, each made of the ones before: so it is shared, and grows with the product only.
-	if n*len(some) > 256 {
-		return nil, errors.New("the number and the selections are too many; split the rule")
-	}
+	// What holds where at least k of the first i do, each made of those before.
 	row := make([]*expr, n+1)
 	for i, e := range some {
 		for k := min(n, i+1); k >= 1; k-- {
@@ -72,6 +79,9 @@ func atLeast(n int, some []*expr) (*expr, error) {
 				row[k] = with
 			} else {
 				row[k] = join(or, []*expr{row[k], with})
+			}
+			if row[k].size > maxSize {
+				return nil, fmt.Errorf("%d of %d selections is more than can be written out; split the rule", n, len(some))
 			}
 		}
 	}

@@ -176,7 +176,7 @@ func (it *item) keywords() *expr {
 
 func (it *item) keyword(t *keyword, keys []string, v []token) ([]string, error) {
 	if it.mods.re {
-		x, err := it.mods.compile(v)
+		x, err := it.compile(v)
 		t.others = append(t.others, x)
 		if err != nil {
 			return nil, err
@@ -184,14 +184,15 @@ func (it *item) keyword(t *keyword, keys []string, v []token) ([]string, error) 
 		return append(keys, x.print()), nil
 	}
 	all, err := it.mods.transform(v)
+	if err == nil {
+		err = it.spend(len(all))
+	}
 	if err != nil {
 		return nil, err
 	}
 	for _, tokens := range all {
-		for i := range tokens {
-			if !t.cased {
-				tokens[i].text = folded(tokens[i].text)
-			}
+		if !t.cased {
+			tokens = fold(tokens)
 		}
 		t.patterns = append(t.patterns, compile(tokens))
 		inner := merge(tokens)

@@ -11,6 +11,7 @@ type expr struct {
 	op   op
 	of   []*expr
 	test match.Tester
+	size int // about how much it prints
 }
 
 type op uint8
@@ -22,20 +23,24 @@ const (
 	not
 )
 
-func leaf(t match.Tester) *expr { return &expr{op: test, test: t} }
+func leaf(t match.Tester) *expr { return &expr{op: test, test: t, size: 1 + len(t.Key())/16} }
 
 func join(o op, of []*expr) *expr {
 	if len(of) == 1 {
 		return of[0]
 	}
-	return &expr{op: o, of: of}
+	e := &expr{op: o, of: of}
+	for _, c := range of {
+		e.size += c.size
+	}
+	return e
 }
 
 func negate(e *expr) *expr {
 	if e.op == not {
 		return e.of[0]
 	}
-	return &expr{op: not, of: []*expr{e}}
+	return &expr{op: not, of: []*expr{e}, size: e.size}
 }
 
 // predicate is the same for package match.

@@ -38,32 +38,25 @@ var verbs = []string{
 }
 
 // check tells of values that the field never has.
-func (it *item) check(t *anyOf) {
+func (it *item) check() {
 	m := it.mods
-	var fits func(s string) bool
-	var why string
-	switch name := it.path.Name(); {
-	case m.re || m.cidr || m.compare != "" || m.part != "" || len(m.chain) > 0:
-		return
-	case name == "verb":
-		why = "no audit event has the verb %q; there are " + strings.Join(verbs[:8], ", ") +
-			", and for URLs of no resource the methods of HTTP in small letters (what is replaced was updated)"
-		fits = func(s string) bool { return slices.Contains(verbs, folded(s)) }
-		for _, p := range t.patterns {
-			if !slices.ContainsFunc(verbs, func(v string) bool { return p.matches([]byte(v)) }) {
-				it.tell(warning, it.line, "no audit event has a verb that this value of %s matches; there are %s", it, strings.Join(verbs[:8], ", "))
-			}
-		}
-	case name == "responseStatus.code":
-		why = "the code of an audit event is a number, never %q; write one such as 403, or compare authorization with annotations.authorization.k8s.io/decision"
-		fits = func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-	default:
+	if m.expand || !m.plain() && (m.where == "" || len(m.chain) > 0 || m.re || m.cidr || m.compare != "" || m.part != "") {
 		return
 	}
 	for _, n := range it.values {
-		tokens := scan(n.Value, m.expand)
-		if s, ok := literal(tokens); ok && !m.expand && !fits(s) && (m.where == "" || it.path.Name() == "responseStatus.code") {
-			it.tell(warning, n.Line, why, s)
+		tokens := m.place(scan(n.Value, false))
+		s, whole := literal(tokens)
+		switch it.path.Name() {
+		case "verb":
+			p := compile(fold(tokens))
+			if !slices.ContainsFunc(verbs, func(v string) bool { return p.matches([]byte(v)) }) {
+				it.tell(warning, n.Line, "no audit event has the verb %q; there are %s, and for URLs of no resource the methods of HTTP in small letters",
+					n.Value, strings.Join(verbs[:8], ", "))
+			}
+		case "responseStatus.code":
+			if whole && !possible("responseStatus.code", s) {
+				it.tell(warning, n.Line, "the code of an audit event is a number, never %q; write one such as 403, or test annotations.authorization.k8s.io/decision", s)
+			}
 		}
 	}
 }

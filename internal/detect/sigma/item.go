@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,7 @@ func (it *item) fields() *expr {
 	if it.path == nil {
 		return it.maybeNot(leaf(never{it.String() + ": " + it.print(), it.field}))
 	}
+	it.check()
 	var each []*expr
 	var together anyOf
 	for _, n := range it.values {
@@ -108,7 +110,6 @@ func (it *item) fields() *expr {
 	if len(together.exact)+len(together.patterns)+len(together.others) > 0 || len(each) == 0 {
 		each = append(each, it.finish(&together))
 	}
-	it.check(&together)
 	return it.maybeNot(join(or, each))
 }
 
@@ -233,7 +234,7 @@ func (it *item) alternative(t *anyOf, n *yaml.Node, tokens []token) error {
 		t.others = append(t.others, network{p.Masked()})
 		return nil
 	case m.re:
-		x, err := m.compile(tokens)
+		x, err := it.compile(tokens)
 		if err != nil {
 			return err
 		}
@@ -260,9 +261,7 @@ func (it *item) alternative(t *anyOf, n *yaml.Node, tokens []token) error {
 	}
 	for _, tokens := range all {
 		if !m.cased {
-			for i := range tokens {
-				tokens[i].text = folded(tokens[i].text)
-			}
+			tokens = fold(tokens)
 		}
 		if s, ok := literal(tokens); ok {
 			t.exact = append(t.exact, s)
@@ -271,10 +270,7 @@ func (it *item) alternative(t *anyOf, n *yaml.Node, tokens []token) error {
 			t.key += "\x00" + written(merge(tokens)) // finish sorts them
 		}
 	}
-	if len(t.exact)+len(t.patterns) > maxTexts {
-		return fmt.Errorf("its values stand for more than %d texts; write a shorter list", maxTexts)
-	}
-	return nil
+	return it.spend(len(all))
 }
 
 // finish gives a test its key: the same for equal tests.
@@ -315,7 +311,8 @@ func (it *item) finish(t *anyOf) *expr {
 const maxExpression = 4096
 
 // compile makes a regular expression. What stood for placeholders is text.
-func (m *modifiers) compile(tokens []token) (expression, error) {
+func (it *item) compile(tokens []token) (expression, error) {
+	m := it.mods
 	var w strings.Builder
 	for _, t := range tokens {
 		w.WriteString(t.text)
@@ -339,11 +336,29 @@ func (m *modifiers) compile(tokens []token) (expression, error) {
 	if flags != "" {
 		s = "(?" + flags + ")" + s
 	}
+	parsed, err := syntax.Parse(s, syntax.Perl)
+	if err == nil {
+		if err := it.spend(size(parsed)); err != nil {
+			return expression{}, err
+		}
+	}
 	x, err := regexp.Compile(s)
 	if err != nil {
 		return expression{}, fmt.Errorf("%w; write it without look-around and back references, as RE2 has it", err)
 	}
 	return expression{x}, nil
+}
+
+// size is about how many instructions a regular expression has: repetitions are written out.
+func size(x *syntax.Regexp) int {
+	n := 1 + len(x.Rune)
+	for _, s := range x.Sub {
+		n += size(s)
+	}
+	if x.Op == syntax.OpRepeat {
+		n *= max(1, x.Min, x.Max)
+	}
+	return min(n, maxTexts+1)
 }
 
 func number(s string) (float64, error) {

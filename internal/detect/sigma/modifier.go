@@ -126,8 +126,8 @@ func (m *modifiers) plain() bool {
 	return m.where == "" && m.chain == nil && !m.re && !m.cidr && m.compare == "" && m.part == ""
 }
 
-// maxTexts is how many texts the values of one field may stand for.
-const maxTexts = 5_000
+// maxForms is how many texts one value may stand for.
+const maxForms = 5_000
 
 // transform makes a string's tokens what the modifiers make of it: one or several.
 func (m *modifiers) transform(tokens []token) ([][]token, error) {
@@ -139,8 +139,8 @@ func (m *modifiers) transform(tokens []token) ([][]token, error) {
 			if err != nil {
 				return nil, err
 			}
-			if next = append(next, made...); len(next) > maxTexts {
-				return nil, fmt.Errorf("%s makes more than %d texts of one value; write fewer dashes", name, maxTexts)
+			if next = append(next, made...); len(next) > maxForms {
+				return nil, fmt.Errorf("%s makes more than %d texts of one value; write fewer dashes", name, maxForms)
 			}
 		}
 		all = next
@@ -241,8 +241,8 @@ func dashes(tokens []token) ([][]token, error) {
 					more = append(more, append(a[:len(a):len(a)], token{textToken, dash}))
 				}
 			}
-			if all, from = more, i+1; len(all) > maxTexts {
-				return nil, fmt.Errorf("windash makes more than %d texts of one value; write fewer dashes", maxTexts)
+			if all, from = more, i+1; len(all) > maxForms {
+				return nil, fmt.Errorf("windash makes more than %d texts of one value; write fewer dashes", maxForms)
 			}
 		}
 		add(token{textToken, t.text[from:]})

@@ -49,8 +49,8 @@ func (it *item) expand(n *yaml.Node) ([][]token, error) {
 				}
 				more = append(more, append(a[:len(a):len(a)], made...))
 			}
-			if len(more) > maxTexts {
-				return nil, fmt.Errorf("its placeholders stand for more than %d texts; write fewer in one value", maxTexts)
+			if len(more) > maxForms {
+				return nil, fmt.Errorf("its placeholders stand for more than %d texts; write fewer in one value", maxForms)
 			}
 		}
 		all = more
@@ -58,7 +58,7 @@ func (it *item) expand(n *yaml.Node) ([][]token, error) {
 	if !named {
 		it.tell(warning, n.Line, "%s: expand finds no placeholder in %q; write one as %%name%%, or leave expand out", it, n.Value)
 	}
-	return all, nil
+	return all, it.spend(len(all))
 }
 
 // literally scans for placeholders alone: everything else stands as it is written.

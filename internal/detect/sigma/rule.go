@@ -38,7 +38,9 @@ func (c *collection) add(file string, line int, doc *document) {
 		if d.logsource(); d.skip {
 			return
 		}
-		d.where = d.readDetection(detection)
+		if d.where = d.readDetection(detection); d.where != nil && !d.bad {
+			d.checkTruth(get(detection, "condition").Line)
+		}
 	case search != nil:
 		d.readSearch(search)
 	default:
@@ -196,30 +198,47 @@ func (d *draft) readSearch(n *yaml.Node) {
 // finish makes the rule what the engine takes.
 func (d *draft) finish() *detect.Rule {
 	r := d.rule
-	var w strings.Builder
-	switch {
-	case d.where != nil:
-		d.where.print(&w)
-		r.Where = d.where.predicate()
-	case r.Where != nil:
-		w.WriteString("search " + r.Where.String())
-	default:
-		d.corr.print(&w)
+	if r.Version != "" {
+		return r
 	}
-	r.Version = hash(w.String())
-	r.Own = r.Where != nil && own(r.Where)
+	if d.where != nil {
+		r.Where = d.where.predicate()
+	}
+	r.Version = d.hash()
+	r.Own = d.own()
 	return r
 }
 
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
+// print writes all that decides what a rule finds: rules that print the same find the same.
+func (d *draft) print(w *strings.Builder) {
+	switch {
+	case d.corr != nil:
+		d.corr.print(w, d.rule.Correlation)
+	case d.where != nil:
+		d.where.print(w)
+	default:
+		w.WriteString("search " + d.rule.Where.String())
+	}
+}
+
+// hash is the rule's version. A correlation's holds those of its rules.
+func (d *draft) hash() string {
+	if d.version == "" {
+		var w strings.Builder
+		d.print(&w)
+		sum := sha256.Sum256([]byte(w.String()))
+		d.version = hex.EncodeToString(sum[:6])
+	}
+	return d.version
 }
 
 // own says whether a rule names the cluster that holds our own events.
-func own(p *match.Predicate) bool {
+func (d *draft) own() bool {
+	if d.corr != nil {
+		return slices.ContainsFunc(d.corr.rules, func(of *draft) bool { return of.finish().Own })
+	}
 	named := false
-	p.Fold(func(l match.Leaf) match.Truth {
+	d.rule.Where.Fold(func(l match.Leaf) match.Truth {
 		named = named || l.Field() == "cluster" && slices.ContainsFunc(l.Exact(), func(s string) bool { return strings.EqualFold(s, "annals") })
 		return match.Maybe
 	})

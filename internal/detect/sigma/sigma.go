@@ -59,12 +59,27 @@ type draft struct {
 	rule    *detect.Rule
 	doc     *document
 	source  logsource
-	where   *expr       // of rules, and what a filter leaves out
+	where   *expr       // of rules, and of filters what stays
 	corr    *correlated // of correlations
-	applied []string    // filters, for the version
+	names   []string    // of filters: the rules, by ID or name
+	any     bool        // or all
+	spent   int         // texts that its values stand for
+	version string      // once it is known
 	level   bool        // the file says one
 	bad     bool        // it cannot be used
 	skip    bool        // it is not for audit events
+}
+
+// maxTexts is how many texts the values of a rule may stand for, once placeholders and modifiers have made several of one, and how
+// many instructions its regular expressions may have.
+const maxTexts = 50_000
+
+// spend counts them.
+func (d *draft) spend(n int) error {
+	if d.spent += n; d.spent > maxTexts {
+		return fmt.Errorf("the values of the rule stand for more than %d texts; write fewer, or split the rule", maxTexts)
+	}
+	return nil
 }
 
 // The kinds of problems.

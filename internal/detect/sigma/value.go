@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -245,3 +246,12 @@ func appendFolded(dst, text []byte) []byte {
 }
 
 func folded(s string) string { return string(appendFolded(nil, []byte(s))) }
+
+// fold is tokens with their letters made small.
+func fold(tokens []token) []token {
+	all := slices.Clone(tokens)
+	for i := range all {
+		all[i].text = folded(all[i].text)
+	}
+	return all
+}
