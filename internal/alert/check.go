@@ -210,7 +210,7 @@ func (d *Destination) checkHTTP(wrong func(string, ...any)) {
 	}
 	for _, name := range d.headerNames() {
 		switch name = http.CanonicalHeaderKey(name); name {
-		case "Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Idempotency-Key", "Annals-Signature":
+		case "Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Idempotency-Key", signatureHeader:
 			wrong("header %q is not yours to set", name)
 		case "Authorization":
 			if d.TokenFile+d.TokenEnv+d.PasswordFile+d.PasswordEnv != "" {

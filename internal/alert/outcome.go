@@ -78,7 +78,7 @@ func record(ctx context.Context, l *ledger.Ledger, o Outcome) error {
 	if err := e.View.Parse(text); err != nil {
 		return fmt.Errorf("the outcome of %s: %w", o.Key, err)
 	}
-	_, err = l.Append(ctx, ledger.Batch{Cluster: ledger.Own, Origin: "annals", Events: []format.Event{e}})
+	_, err = l.Append(ctx, ledger.Batch{Cluster: ledger.Own, Origin: "annals/alert", Events: []format.Event{e}})
 	return err
 }
 
