@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +47,36 @@ type Engine struct {
 	others, own matcher // of the events of clusters, and of Annals' own
 
 	firsts map[string]bool // of the event at hand: which groups have reported
+
+	made     map[string]*correlation // by the rule's ID
+	order    []*correlation          // each behind those that it is over
+	states   map[string]*state       // by cluster
+	interned map[about]*about
+	entries  int // in all windows, and groups
+	groups   int
+	limits   struct{ entries, group, groups int }
+	dropped  uint64     // entries that had to go before their time
+	bounds   []*Finding // to be told of that
+
+	held    bool  // see Hold
+	only    *Rule // the one that reports; nil: all that are not silent
+	unbound bool  // no limits hold
 }
+
+// state is what is known of a cluster.
+type state struct {
+	cluster string
+	latest  int64     // the watermark, before it is late by what is allowed
+	closed  int64     // the watermark up to which windows were closed
+	fed     bool      // since it was last advanced
+	quiet   time.Time // since when nothing was fed
+	asked   time.Time // when History was last asked
+	series  []*series // in the order of the engine's correlations
+	at      map[*correlation]*series
+}
+
+// of is the windows of a correlation in the cluster.
+func (st *state) of(c *correlation) *series { return st.at[c] }
 
 // matcher decides the rules over one event.
 type matcher struct {
@@ -56,7 +87,8 @@ type matcher struct {
 
 // single is a rule over one event.
 type single struct {
-	rule *Rule
+	rule  *Rule
+	feeds []feed
 }
 
 // NewEngine makes an engine of rules, in their order, and detectors. What it cannot use is told.
@@ -67,26 +99,43 @@ func NewEngine(rules []*Rule, detectors []Detector, opt Options) (*Engine, []Pro
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{detectors: detectors, opt: opt, log: opt.Log, firsts: make(map[string]bool)}
+	e := &Engine{detectors: detectors, opt: opt, log: opt.Log, firsts: make(map[string]bool), states: make(map[string]*state), interned: make(map[about]*about)}
+	e.limits.entries, e.limits.group, e.limits.groups = maxEntries, maxGroupEntries, maxGroups
 	var problems []Problem
-	ids := make(map[string]bool)
+	problem := func(r *Rule, format string, args ...any) {
+		problems = append(problems, Problem{File: r.File, Line: r.Line, Rule: r.ID, Kind: "error", Message: fmt.Sprintf(format, args...)})
+	}
+	l := linker{rules: make(map[string]*Rule), singles: make(map[string]*single), made: make(map[string]*correlation), begun: make(map[string]bool)}
 	var all, own []*single
 	for _, r := range rules {
-		if ids[r.ID] {
-			problems = append(problems, Problem{File: r.File, Line: r.Line, Rule: r.ID, Kind: "error", Message: fmt.Sprintf("there is another rule with the id %s, which is used", r.ID)})
+		if l.rules[r.ID] != nil {
+			problem(r, "there is another rule with the id %s, which is used", r.ID)
 			continue
 		}
-		ids[r.ID] = true
+		l.rules[r.ID] = r
 		e.rules = append(e.rules, r)
 		if r.Where == nil {
 			continue
 		}
 		s := &single{rule: r}
+		l.singles[r.ID] = s
 		all = append(all, s)
 		if r.Own {
 			own = append(own, s)
 		}
 	}
+	unused := make(map[*Rule]bool)
+	for _, r := range e.rules {
+		if r.Correlation == nil {
+			continue
+		}
+		if _, err := l.link(r); err != nil {
+			problem(r, "%v", err)
+			unused[r] = true
+		}
+	}
+	e.rules = slices.DeleteFunc(e.rules, func(r *Rule) bool { return unused[r] })
+	e.made, e.order = l.made, l.order
 	e.others, e.own = newMatcher(all), newMatcher(own)
 	return e, problems
 }
@@ -118,6 +167,7 @@ func (e *Engine) Feed(r *match.Row, out Output) {
 		}
 		m = &e.own
 	}
+	e.state(r.Cluster).see(r)
 	m.met = m.m.Match(m.met[:0], r)
 	if len(m.met) > 0 {
 		e.met(m, r, RequestOf(r), out)
@@ -131,8 +181,11 @@ func (e *Engine) met(m *matcher, r *match.Row, q Request, out Output) {
 	clear(e.firsts)
 	for _, i := range m.met {
 		s := m.rules[i]
-		if !s.rule.Silent && e.reports(s.rule) {
+		if !s.rule.Silent && e.reports(s.rule) && e.only == nil {
 			out.Find(findSingle(s.rule, r, q))
+		}
+		for _, f := range s.feeds {
+			e.states[r.Cluster].of(f.to).event(f.slot, r, q)
 		}
 	}
 }
@@ -149,14 +202,125 @@ func (e *Engine) reports(r *Rule) bool {
 	return true
 }
 
-// Advance closes the windows of a cluster that its watermark has passed; now is when that is asked. It is called after each
-// batch, and now and then where nothing comes.
+// ahead is how far a watermark may run ahead of arrival: a forged time closes no window long before its time.
+const ahead = int64(time.Minute / time.Microsecond)
+
+// state gives a cluster's, made if need be.
+func (e *Engine) state(cluster string) *state {
+	st := e.states[cluster]
+	if st == nil {
+		st = &state{cluster: strings.Clone(cluster), latest: math.MinInt64, closed: math.MinInt64, at: make(map[*correlation]*series)}
+		e.states[st.cluster] = st
+		for _, c := range e.order {
+			s := newSeries(e, c, st)
+			st.series = append(st.series, s)
+			st.at[c] = s
+		}
+	}
+	return st
+}
+
+// see moves the watermark on.
+func (st *state) see(r *match.Row) {
+	st.latest = max(st.latest, min(timeOf(r), r.Received+ahead))
+	st.fed = true
+}
+
+// Hold has the engine take nothing back until it is called again with false: while events are looked at again, more was known
+// before.
+func (e *Engine) Hold(hold bool) { e.held = hold }
+
+// askEvery is how often History is asked for the sake of late events.
+const askEvery = 5 * time.Second
+
+// Advance closes the windows of a cluster that its watermark has passed, or all where nothing came for as long as an event may be
+// late. Now is when that is asked: after each batch, and now and then where nothing comes.
 func (e *Engine) Advance(ctx context.Context, cluster string, now time.Time, out Output) error {
+	st := e.states[cluster]
+	if st == nil {
+		return nil
+	}
+	if st.fed {
+		st.fed, st.quiet = false, now
+	}
+	limit := before(st.latest, e.opt.Lateness.Microseconds())
+	st.closed = max(st.closed, limit)
+	if now.Sub(st.quiet) >= e.opt.Lateness {
+		limit = never
+	}
+	e.close(st, limit, out)
+	if e.held || now.Sub(st.asked) < askEvery {
+		return nil
+	}
+	st.asked = now
+	return e.late(ctx, st, limit, out)
+}
+
+func (e *Engine) close(st *state, limit int64, out Output) {
+	for _, s := range st.series {
+		s.judge(limit, out)
+		s.sweep()
+	}
+	for _, f := range e.bounds {
+		out.Find(f)
+	}
+	e.bounds = nil
+}
+
+func (e *Engine) late(ctx context.Context, st *state, limit int64, out Output) error {
+	for _, s := range st.series {
+		if err := s.judgeLate(ctx, out); err != nil {
+			return err
+		}
+	}
+	e.close(st, limit, out) // what is different decides about correlations over it
 	return nil
 }
 
-// Flush closes all windows of all clusters: no more events come.
-func (e *Engine) Flush(ctx context.Context, out Output) error { return nil }
+// Flush closes all windows of all clusters: no more events come for now.
+func (e *Engine) Flush(ctx context.Context, out Output) error {
+	for _, name := range slices.Sorted(maps.Keys(e.states)) {
+		st := e.states[name]
+		e.close(st, never, out)
+		if e.held {
+			continue
+		}
+		if err := e.late(ctx, st, never, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closure is a correlation's rule and all that it is over.
+func (e *Engine) closure(c *correlation) []*Rule {
+	all := []*Rule{c.rule}
+	for i := 0; i < len(all); i++ {
+		if all[i].Correlation == nil {
+			continue
+		}
+		for _, r := range e.rules {
+			if slices.Contains(all[i].Correlation.Rules, r.ID) && !slices.Contains(all, r) {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+// maxInterned is how many descriptions of events are shared.
+const maxInterned = 50_000
+
+func (e *Engine) intern(a about) *about {
+	if p := e.interned[a]; p != nil {
+		return p
+	}
+	if len(e.interned) >= maxInterned {
+		clear(e.interned)
+	}
+	e.interned[a] = &a
+	return &a
+}
 
 // Tick lets detectors follow the clock.
 func (e *Engine) Tick(now time.Time, out Output) {

@@ -46,12 +46,14 @@ func RequestOf(r *match.Row) Request {
 	var buf [512]byte
 	d := digest{sha256.New()}
 	d.text("request", r.Cluster)
-	if len(v.AuditID) > 0 {
+	switch {
+	case len(v.AuditID) > 0:
 		d.bytes(v.AuditID.Append(buf[:0]))
 		d.bytes(v.RequestURI.Append(buf[:0]))
-	} else {
+	case len(v.Raw) > 0:
 		d.bytes(v.Raw)
-		d.text(r.Origin)
+	default:
+		d.number(int64(r.Position))
 	}
 	d.number(q.Time)
 	q.ID = d.sum()

@@ -1,0 +1,149 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"annals.dev/internal/match"
+)
+
+// leastChunk is how much time is judged at once from History.
+const leastChunk = int64(time.Hour / time.Microsecond)
+
+// judgeLate judges the times again of which an event came too late for what memory holds.
+func (s *series) judgeLate(ctx context.Context, out Output) error {
+	if len(s.late) == 0 {
+		return nil
+	}
+	s.late = merged(s.late)
+	for len(s.late) > 0 {
+		x := s.late[0]
+		to := min(x.to, after(x.from, max(leastChunk, 4*s.reach)))
+		if err := s.judgeAgain(ctx, interval{x.from, to}, out); err != nil {
+			return fmt.Errorf("rule %s in cluster %s, from %s on: %w", s.rule.ID, s.state.cluster, time.UnixMicro(x.from).UTC().Format(time.RFC3339), err)
+		}
+		if to == x.to {
+			s.late = s.late[1:]
+		} else {
+			s.late[0].from = to + 1
+		}
+	}
+	s.late = nil
+	return nil
+}
+
+// judgeAgain finds what stands of an interval by History, and tells of what is different.
+func (s *series) judgeAgain(ctx context.Context, x interval, out Output) error {
+	e := s.engine
+	found, err := Judge(ctx, e.opt.History, e.closure(s.correlation), s.rule, s.state.cluster, x.from, x.to)
+	if err != nil {
+		return err
+	}
+	standing, err := s.standing(ctx, x)
+	if err != nil {
+		return err
+	}
+	var fresh []*Finding
+	for _, f := range found {
+		if standing[f.ID] == nil {
+			fresh = append(fresh, f)
+		}
+		delete(standing, f.ID)
+	}
+	for _, f := range standing {
+		id, ok := ParseID(f.ID)
+		if !ok {
+			continue
+		}
+		t := told{f.Time.UnixMicro(), id}
+		values := s.valuesOf(f.Group)
+		s.forget(values, t)
+		s.withdraw(values, t, fresh, out)
+	}
+	for _, f := range fresh {
+		if id, ok := ParseID(f.ID); ok {
+			s.remember(s.valuesOf(f.Group), told{f.Time.UnixMicro(), id})
+		}
+		s.report(f, out)
+	}
+	return nil
+}
+
+// standing are the findings of an interval that were told: those on record, of a silent rule those in memory.
+func (s *series) standing(ctx context.Context, x interval) (map[string]*Finding, error) {
+	all := make(map[string]*Finding)
+	if s.rule.Silent {
+		for _, g := range s.groups {
+			for _, t := range g.told {
+				if t.at >= x.from && t.at <= x.to {
+					id := t.id.String()
+					all[id] = &Finding{ID: id, Time: time.UnixMicro(t.at), Group: s.groupOf(g.values)}
+				}
+			}
+		}
+		return all, nil
+	}
+	err := s.engine.opt.History.Standing(ctx, s.state.cluster, s.rule.ID, s.rule.Version, x.from, x.to, func(f *Finding) { all[f.ID] = f })
+	return all, err
+}
+
+// remember notes what stands, where memory holds that time.
+func (s *series) remember(values []string, t told) *group {
+	if t.at < s.floor() {
+		return nil
+	}
+	g := s.groups[joined(values)]
+	if g == nil {
+		g = s.newGroup(joined(values), values)
+	}
+	i := firstTold(g.told, t.at)
+	for ; i < len(g.told) && g.told[i].at == t.at; i++ {
+		if g.told[i].id == t.id {
+			return g
+		}
+	}
+	g.told = slices.Insert(g.told, i, t)
+	return g
+}
+
+// forget notes that something stands no longer.
+func (s *series) forget(values []string, t told) {
+	if g := s.groups[joined(values)]; g != nil {
+		g.told = slices.DeleteFunc(g.told, func(x told) bool { return x == t })
+	}
+}
+
+// Judge finds what a correlation finds in a cluster, of requests received in [from, to], by asking history for all that decides
+// about it. Rules are all that it is over, in any order.
+func Judge(ctx context.Context, history History, rules []*Rule, root *Rule, cluster string, from, to int64) ([]*Finding, error) {
+	e, problems := NewEngine(rules, nil, Options{})
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("rule %s: %s", problems[0].Rule, problems[0].Message)
+	}
+	e.only, e.unbound = root, true
+	c := e.made[root.ID]
+	if c == nil {
+		return nil, fmt.Errorf("rule %s is no correlation", root.ID)
+	}
+	var where []*match.Predicate
+	for _, r := range rules {
+		if r.Where != nil {
+			where = append(where, r.Where)
+		}
+	}
+	var out Collect
+	begin := before(from, c.reach)
+	err := history.Matches(ctx, cluster, match.Any(where...), begin, to, func(r *match.Row) {
+		if at := RequestOf(r).Time; at >= begin && at <= to {
+			e.Feed(r, &out)
+		}
+	})
+	if err == nil {
+		err = e.Flush(ctx, &out)
+	}
+	return slices.DeleteFunc(out.Findings(), func(f *Finding) bool {
+		return f.Rule != root.ID || f.Time.UnixMicro() < from || f.Time.UnixMicro() > to
+	}), err
+}
