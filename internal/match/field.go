@@ -31,6 +31,8 @@ type field struct {
 	network  bool     // addresses
 	last     bool     // of a list, only its last element
 	searched bool     // the text is searchable text
+
+	derivation *derivation // what follows from the event, and is not written in it
 }
 
 type unit uint8

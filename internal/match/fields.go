@@ -71,7 +71,7 @@ func (f *field) kind() Kind {
 		return Network
 	case f.object:
 		return Object
-	case f.span != nil && f.name != "impersonatedUser.uid":
+	case f.derivation != nil && f.derivation.id < bodyName, f.span != nil && f.name != "impersonatedUser.uid":
 		return List
 	}
 	return Text
@@ -122,4 +122,47 @@ var abouts = []struct{ name, about string }{
 	{"received", "When Annals had it."},
 	{"mark", "What a reader must know of it."},
 	{"dialect", "In what form it came."},
+
+	{"actor", "In whose name it was done: whom they acted as, else who made the request."},
+	{"object.name", "The object's name, where the request gives none that which the bodies tell."},
+	{"object.namespace", "The object's namespace, where the request gives none that which the bodies tell."},
+	{"exec.command", "What was to be run in a container, as the request's URI says."},
+	{"exec.container", "In which container, as the request's URI says."},
+	{"pod.privileged", "true if a container is to be privileged."},
+	{"pod.hostPath", "The node's files that are mounted, as the shortest path."},
+	{"pod.hostPathWritable", "Those of them that a container may write to, or of which the request leaves that open."},
+	{"pod.hostNetwork", "true if the pod is to use the node's network."},
+	{"pod.hostPID", "true if the pod is to see the node's processes."},
+	{"pod.hostIPC", "true if the pod is to share the node's IPC."},
+	{"pod.shareProcessNamespace", "true if its containers are to see each other's processes."},
+	{"pod.capability", "Capabilities that are added, in capitals and without CAP_."},
+	{"pod.image", "The images of its containers."},
+	{"pod.container", "The names of its containers."},
+	{"pod.command", "What its containers run: command and arguments, hooks and probes, each with blanks between its parts."},
+	{"pod.serviceAccount", "The service account that the pod runs as."},
+	{"pod.runAsUser", "The user IDs that containers run as."},
+	{"pod.allowPrivilegeEscalation", "true or false where it is said."},
+	{"pod.procMount", "How /proc is mounted."},
+	{"pod.seccomp", "The types of seccomp profiles."},
+	{"pod.apparmor", "The types of AppArmor profiles, or what an annotation says in their place."},
+	{"pod.sysctl", "The names of sysctls that are set."},
+	{"pod.volumeType", "What kinds of volumes it has: hostPath, secret, configMap, …"},
+	{"pod.secret", "The secrets that are mounted or read into the environment."},
+	{"pod.node", "The node that the pod asks for by name."},
+	{"pod.hostPort", "The node's ports that are opened."},
+	{"pod.imagePullSecret", "The secrets with which images are pulled."},
+	{"pod.automountToken", "true or false where it is said whether the service account's token is mounted."},
+	{"pod.ephemeral", "The names of ephemeral containers."},
+	{"role.verb", "The verbs of a role's rules."},
+	{"role.resource", "The resources of a role's rules."},
+	{"role.apiGroup", "The API groups of a role's rules."},
+	{"role.nonResourceURL", "The paths of a role's rules."},
+	{"role.grant", "Each verb with each resource of its rule, like escalate clusterroles."},
+	{"role.aggregates", "By which labels a role becomes part of others, or takes others in."},
+	{"binding.user", "The users that a role is bound to, service accounts as system:serviceaccount:NAMESPACE:NAME."},
+	{"binding.group", "The groups that a role is bound to."},
+	{"binding.role", "The role that is bound."},
+	{"csr.signer", "Who is to sign the certificate that is asked for."},
+	{"csr.user", "The user that the certificate is to be for."},
+	{"csr.group", "The groups that the certificate is to be for."},
 }

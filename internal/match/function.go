@@ -33,11 +33,14 @@ func callTest(args []any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	column := argument(args[1])
+	if d, ok := n.(*derivedTest); ok {
+		return d.in(column), nil
+	}
 	t, ok := n.(*jsonTest)
 	if !ok {
 		return false, fmt.Errorf("%s: %q is not a test of a JSON column", testFunction, argument(args[0]))
 	}
-	column := argument(args[1])
 	if t.field.column == bodies {
 		request, response, _ := bytes.Cut(column, []byte{bodySeparator})
 		if column = request; t.field.name == "responseObject" {

@@ -87,6 +87,8 @@ func (l Leaf) Field() string {
 		return n.field.name
 	case *jsonTest:
 		return (&Path{n.field, n.path}).Name()
+	case *derivedTest:
+		return n.field.name
 	case tester:
 		return n.Field()
 	}
@@ -97,6 +99,10 @@ func (l Leaf) Field() string {
 func (l Leaf) Exact() []string {
 	switch n := l.node.(type) {
 	case *textTest:
+		if n.value.exact() {
+			return []string{string(n.value.parts[0])}
+		}
+	case *derivedTest:
 		if n.value.exact() {
 			return []string{string(n.value.parts[0])}
 		}

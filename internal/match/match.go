@@ -24,11 +24,25 @@ type Row struct {
 	Marks           format.Marks
 	Dialect         format.Dialect
 
-	scratch []byte
+	scratch  []byte
+	matching bool  // a predicate is being decided: until it is, the event stays the same
+	memo     *memo // what is known of the event meanwhile
 }
 
 // Match says whether the event meets the condition.
-func (p *Predicate) Match(r *Row) bool { return p.root.match(r) }
+func (p *Predicate) Match(r *Row) bool {
+	if r.matching {
+		return p.root.match(r)
+	}
+	r.matching = true
+	met := p.root.match(r)
+	r.matching = false
+	if r.memo != nil {
+		memos.Put(r.memo)
+		r.memo = nil
+	}
+	return met
+}
 
 // And is the predicate of the events that meet all of ps.
 func And(ps ...*Predicate) *Predicate {
@@ -80,6 +94,8 @@ func narrowed(n node) node {
 		return n
 	}
 	switch n := n.(type) {
+	case *derivedTest:
+		return n.narrowed()
 	case and:
 		var all and
 		for _, c := range n {

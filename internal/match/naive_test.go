@@ -72,6 +72,8 @@ func (n *naive) eval(p node) bool {
 		return ok && v >= p.from && v <= p.to
 	case *enumTest:
 		return p.field.is(n.row, p.field.names[p.name])
+	case *derivedTest:
+		return p.match(n.row)
 	case *phrase:
 		return slices.ContainsFunc(n.text(), func(s string) bool { return naivePhrase(p, s) })
 	}

@@ -179,6 +179,8 @@ func test(f *field, path []string, op, text string, quoted bool) (node, string) 
 		}
 		names := slices.Sorted(maps.Keys(f.names))
 		return nil, fmt.Sprintf("FIELD is one of %s", strings.Join(slices.DeleteFunc(names, func(n string) bool { return n == "*" }), ", "))
+	case f.derivation != nil:
+		return &derivedTest{f, v}, ""
 	case f.network && !present:
 		return network(f, text)
 	case f.span != nil:

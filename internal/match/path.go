@@ -93,6 +93,8 @@ func (p *Path) Each(r *Row, f func(Value) bool) {
 				return
 			}
 		}
+	case d.derivation != nil:
+		r.eachDerived(d.derivation.id, func(b []byte) bool { return f(Value{StringValue, b}) })
 	case d.span != nil:
 		if b := valid(d.span(r.View)); len(b) > 0 {
 			w := walker{b: b, each: f, strings: !d.object, scratch: &r.scratch}
