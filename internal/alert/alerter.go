@@ -39,7 +39,7 @@ type Alerter struct {
 	mu    sync.Mutex
 	store *store
 
-	wake []chan struct{} // each loop has one, and looks again when something has changed
+	wake [3]chan struct{} // of those that read, flush and record: they look again when something has changed
 }
 
 // timing is how patient it is.
@@ -77,6 +77,9 @@ func open(cfg Config, deps Deps, d disk.FS, t timing) (*Alerter, error) {
 	if a.deps.Record == nil {
 		a.deps.Record = func(ctx context.Context, o Outcome) error { return record(ctx, deps.Ledger, o) }
 	}
+	for i := range a.wake {
+		a.wake[i] = make(chan struct{}, 1)
+	}
 	var errs []error
 	for i := range cfg.Destinations {
 		dest, err := newDestination(&a.cfg.Destinations[i])
@@ -85,7 +88,6 @@ func open(cfg Config, deps Deps, d disk.FS, t timing) (*Alerter, error) {
 			continue
 		}
 		a.dests[dest.Name] = dest
-		a.wake = append(a.wake, dest.wake)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -129,12 +131,10 @@ func (a *Alerter) Close() error {
 // Run delivers until ctx ends. Call it once; it closes what New took. Its error says why it cannot go on: then nobody is told
 // anything more.
 func (a *Alerter) Run(ctx context.Context) error {
-	flush, rec, read := make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
-	a.wake = append(a.wake, flush, rec, read)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.read(ctx, read) })
-	g.Go(func() error { return a.flush(ctx, flush) })
-	g.Go(func() error { return a.recordAll(ctx, rec) })
+	g.Go(func() error { return a.read(ctx, a.wake[0]) })
+	g.Go(func() error { return a.flush(ctx, a.wake[1]) })
+	g.Go(func() error { return a.recordAll(ctx, a.wake[2]) })
 	for _, d := range a.dests {
 		g.Go(func() error { return a.work(ctx, d) })
 	}
@@ -157,6 +157,9 @@ func (a *Alerter) commit(ctx context.Context, make func(s *state) *change) error
 		if err == nil {
 			for _, w := range a.wake {
 				poke(w)
+			}
+			for _, d := range a.dests {
+				poke(d.wake)
 			}
 			return nil
 		}

@@ -27,6 +27,11 @@ func (p *poster) alertmanager(m *Message, t *texts, _ http.Header) ([]byte, erro
 	ends := time.Now().UTC().Add(cmp.Or(time.Duration(p.d.Active), defaultActive))
 	byLabels := map[string]*alert{}
 	list := []*alert{}
+	if m.Digest != nil {
+		a := &alert{StartsAt: m.Time, EndsAt: ends, GeneratorURL: m.URL, Labels: labelsOf("alertname", "Alerts that had to wait", "severity", string(m.Severity)),
+			Annotations: labelsOf("summary", title, "description", cut(body, maxAnnotation), "key", m.Key)}
+		return json.Marshal(append(list, a))
+	}
 	for _, f := range m.Findings {
 		key := keyOf(f.Rule, string(f.Severity), f.Cluster, f.Namespace)
 		a := byLabels[key]

@@ -110,8 +110,11 @@ func (c *Config) checkRoutes(names map[string]bool, wrong wrongFunc) {
 
 func checkGrouping(at string, g *Grouping, wrong wrongFunc) {
 	checkBy(at+".by", g.By, wrong)
-	if time.Duration(g.Wait) > time.Hour || time.Duration(g.Interval) > 24*time.Hour {
-		wrong(at, "a wait of %v and an interval of %v: an hour and a day are the most", g.Wait, g.Interval)
+	if g.Wait != nil && time.Duration(*g.Wait) > time.Hour {
+		wrong(at+".wait", "%v: an hour is the most", g.Wait)
+	}
+	if g.Interval != nil && time.Duration(*g.Interval) > 24*time.Hour {
+		wrong(at+".interval", "%v: a day is the most", g.Interval)
 	}
 }
 
@@ -256,7 +259,7 @@ func (d *Destination) parseURL(text string) (*url.URL, error) {
 		return nil, errors.New("url: it holds a user or a password: use username and passwordFile")
 	case u.Fragment != "":
 		return nil, errors.New("url: it has a #fragment, which is never sent")
-	case u.Scheme == "http" && d.secret() && !loopback(u.Hostname()):
+	case u.Scheme == "http" && d.secret() && (!loopback(u.Hostname()) || d.Proxy != ""):
 		return nil, errors.New("url: credentials would go over http, in clear: use https")
 	}
 	return u, nil

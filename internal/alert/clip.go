@@ -14,11 +14,12 @@ import (
 // its own. What a medium has against it besides is the medium's to escape.
 
 const (
-	maxText    = 1 << 10
-	maxValue   = 256
-	maxList    = 20
-	maxShown   = 100 // positions
-	maxMatched = 20
+	maxText        = 1 << 10
+	maxValue       = 256
+	maxList        = 20
+	maxShown       = 100 // positions
+	maxMatched     = 20
+	maxShownValues = 5
 )
 
 // clip is a finding as it is told.
@@ -42,7 +43,7 @@ func clip(f *detect.Finding) *detect.Finding {
 	}
 	c.Matched = nil
 	for _, m := range f.Matched[:min(len(f.Matched), maxMatched)] {
-		c.Matched = append(c.Matched, detect.Matched{Field: clean(m.Field, maxValue), Test: clean(m.Test, maxValue), Values: cleanAll(m.Values)})
+		c.Matched = append(c.Matched, detect.Matched{Field: clean(m.Field, maxValue), Test: clean(m.Test, maxValue), Values: cleanAll(m.Values[:min(len(m.Values), maxShownValues)])})
 	}
 	if f.Unusual != nil {
 		u := *f.Unusual

@@ -90,9 +90,9 @@ type Route struct {
 
 // Grouping gathers findings into messages: those that have the fields of By in common.
 type Grouping struct {
-	By       []string `json:"by,omitempty"`      // rule, cluster, namespace, user, severity; rule and cluster if nothing is said
-	Wait     Duration `json:"wait,omitzero"`     // from the first finding to the first message; 5s
-	Interval Duration `json:"interval,omitzero"` // between messages of a group; 5m
+	By       []string  `json:"by,omitempty"`       // rule, cluster, namespace, user, severity; rule and cluster if nothing is said
+	Wait     *Duration `json:"wait,omitempty"`     // from the first finding to the first message; 5s
+	Interval *Duration `json:"interval,omitempty"` // between messages of a group; 5m
 }
 
 // Repeat throttles: what has been told is not told again for a while.

@@ -70,7 +70,7 @@ func (d *decision) find(e *Entry) {
 			}
 			d.set(told, mark{Finding: f.ID, Severity: f.Severity, Until: came.Add(after)})
 		}
-		d.c.Join = append(d.c.Join, join{Group: key, Dest: dest, Labels: labels, Wait: t.grouping.Wait, Interval: t.grouping.Interval, At: d.now,
+		d.c.Join = append(d.c.Join, join{Group: key, Dest: dest, Labels: labels, Wait: t.wait, Interval: t.interval, At: d.now,
 			waiting: waiting{Position: e.Position, Finding: f}})
 	}
 }
@@ -194,16 +194,31 @@ func (d *decision) done() *change {
 
 // prune forgets marks that mean nothing any more, and beyond the bound those that would end first: then more is told, not less.
 func (d *decision) prune() {
-	excess := len(d.s.Marks) + len(d.c.Mark) - maxMarks
-	if excess <= 0 {
+	n := len(d.s.Marks) + len(d.c.Mark) - len(d.c.Forget)
+	if n < fewMarks {
 		return
 	}
-	old := slices.SortedFunc(maps.Keys(d.s.Marks), func(a, b string) int {
+	forget := func(key string) {
+		if _, again := d.c.Mark[key]; !again {
+			d.c.Forget = append(d.c.Forget, key)
+			n--
+		}
+	}
+	var old []string
+	for key, m := range d.s.Marks {
+		if m.Until.Before(d.now) {
+			forget(key)
+		} else {
+			old = append(old, key)
+		}
+	}
+	if n <= maxMarks {
+		return
+	}
+	slices.SortFunc(old, func(a, b string) int {
 		return cmp.Or(d.s.Marks[a].Until.Compare(d.s.Marks[b].Until), cmp.Compare(a, b))
 	})
-	for i, key := range old {
-		if _, again := d.c.Mark[key]; !again && (i < excess+maxMarks/10 || d.s.Marks[key].Until.Before(d.now)) {
-			d.c.Forget = append(d.c.Forget, key)
-		}
+	for _, key := range old[:min(len(old), n-maxMarks+fewMarks)] {
+		forget(key)
 	}
 }

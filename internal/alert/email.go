@@ -42,14 +42,9 @@ func (e *email) close() {}
 func (e *email) send(ctx context.Context, m *Message) error {
 	err := e.converse(ctx, m)
 	if said, ok := errors.AsType[*textproto.Error](err); ok {
-		no := &refusal{why: fmt.Errorf("%s answered %d: %s", e.d.Address, said.Code, clean(said.Msg, maxValue))}
-		switch {
-		case said.Code == 554 || said.Code == 552: // what is said of a message that is not wanted
-			no.final = true
-		case said.Code/100 == 5:
-			no.whole = true
-		}
-		return no
+		_, last := errors.AsType[*unwanted](err)
+		bad := said.Code/100 == 5
+		return &refusal{why: fmt.Errorf("%s answered %d: %s", e.d.Address, said.Code, clean(said.Msg, maxValue)), final: bad && last, whole: bad && !last}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.d.Address, err)
@@ -67,7 +62,8 @@ func (e *email) converse(ctx context.Context, m *Message) error {
 		return err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	raw := conn
+	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })()
 	if e.d.TLS == "tls" {
 		conn = tls.Client(conn, e.tls)
 	}
@@ -114,11 +110,16 @@ func (e *email) converse(ctx context.Context, m *Message) error {
 		return err
 	}
 	if err := w.Close(); err != nil {
-		return err
+		return &unwanted{err}
 	}
 	_ = c.Quit() // it has taken the mail
 	return nil
 }
+
+// unwanted is what the server says of the mail itself, after all of it.
+type unwanted struct{ error }
+
+func (u *unwanted) Unwrap() error { return u.error }
 
 // recipients names them all. One that is refused takes no mail from the others.
 func (e *email) recipients(c *smtp.Client) error {

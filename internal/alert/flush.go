@@ -24,7 +24,7 @@ func (s *state) next() (at time.Time) {
 // flush makes messages of the groups whose time has come. A silence or a worse finding that came while they waited holds them
 // back, too.
 func (d *decision) flush() *change {
-	all := d.s.waiting > maxWaiting
+	all := d.s.much()
 	keys := slices.SortedFunc(maps.Keys(d.s.Groups), func(a, b string) int {
 		return cmp.Or(d.s.Groups[a].Since.Compare(d.s.Groups[b].Since), cmp.Compare(a, b))
 	})

@@ -46,7 +46,7 @@ func (a *Alerter) flush(ctx context.Context, wake chan struct{}) error {
 		var lost []string
 		a.see(func(s *state) {
 			next = s.next()
-			if s.waiting > maxWaiting {
+			if s.much() {
 				next = now()
 			}
 			for name := range s.Queues {

@@ -25,9 +25,10 @@ var (
 
 // target is a destination of a finding, and how it is told there.
 type target struct {
-	dest     *destination
-	grouping Grouping
-	repeat   Repeat
+	dest           *destination
+	by             []string
+	wait, interval Duration
+	repeat         Repeat
 }
 
 func (r *Route) matches(f *detect.Finding) bool {
@@ -67,35 +68,29 @@ func (a *Alerter) targets(f *detect.Finding) (out []target) {
 }
 
 func (a *Alerter) target(d *destination, r *Route) target {
-	t := target{dest: d, grouping: a.cfg.Grouping, repeat: a.cfg.Repeat}
+	t := target{dest: d, by: defaultGroupBy, wait: Duration(defaultWait), interval: Duration(defaultInterval), repeat: a.cfg.Repeat}
+	for _, g := range []*Grouping{&a.cfg.Grouping, r.Grouping} {
+		if g == nil {
+			continue
+		}
+		if g.By != nil {
+			t.by = g.By
+		}
+		if g.Wait != nil {
+			t.wait = *g.Wait
+		}
+		if g.Interval != nil {
+			t.interval = *g.Interval
+		}
+	}
+	if d.single() { // whoever receives one finding at a time groups them himself
+		t.wait, t.interval = 0, 0
+	}
 	if r.Repeat != nil {
 		t.repeat = *r.Repeat
 	}
-	if g := r.Grouping; g != nil {
-		if g.By != nil {
-			t.grouping.By = g.By
-		}
-		if g.Wait != 0 {
-			t.grouping.Wait = g.Wait
-		}
-		if g.Interval != 0 {
-			t.grouping.Interval = g.Interval
-		}
-	}
-	if t.grouping.By == nil {
-		t.grouping.By = defaultGroupBy
-	}
-	if t.grouping.Wait == 0 {
-		t.grouping.Wait = Duration(defaultWait)
-	}
-	if t.grouping.Interval == 0 {
-		t.grouping.Interval = Duration(defaultInterval)
-	}
 	if t.repeat.By == nil {
 		t.repeat.By = defaultRepeatBy
-	}
-	if d.single() { // whoever receives one finding at a time groups them himself
-		t.grouping.Wait, t.grouping.Interval = 0, 0
 	}
 	return t
 }
@@ -103,13 +98,13 @@ func (a *Alerter) target(d *destination, r *Route) target {
 // group names the group of a finding and gives what its members have in common.
 func (t *target) group(f *detect.Finding) (key string, labels map[string]string) {
 	labels = map[string]string{}
-	for _, word := range t.grouping.By {
+	for _, word := range t.by {
 		labels[word] = wordOf(f, word)
 	}
 	if t.dest.single() {
 		return keyOf("finding", t.dest.Name, f.ID), labels
 	}
-	return keyOf("group", t.dest.Name, shared(f, t.grouping.By)), labels
+	return keyOf("group", t.dest.Name, shared(f, t.by)), labels
 }
 
 // shared is what a finding has under some words, as one text.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 )
 
 // What Slack takes at most.
@@ -13,34 +14,23 @@ const (
 	slackBlocks  = 8 // sections of one message
 )
 
-// escape makes a text mean nothing to Slack: <!channel>, <@U123> and <https://…|a name> begin with what it escapes.
+// slackEscape makes a text mean nothing to Slack: <!channel>, <@U123> and <https://…|a name> begin with what it escapes.
 var slackEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// slackLink is for an address within <…|…>.
+var slackLink = strings.NewReplacer("&", "&amp;", "<", "%3C", ">", "%3E", "|", "%7C")
 
 // slack says the message in blocks. Findings stand in plain text, in which Slack sees no mentions, links or marks.
 func (p *poster) slack(m *Message, t *texts, _ http.Header) ([]byte, error) {
 	type object = map[string]any
+	plain := func(text string) object { return object{"type": "plain_text", "emoji": false, "text": text} }
 	title, body, _ := t.of(m)
-	blocks := []object{{"type": "header", "text": object{"type": "plain_text", "emoji": false, "text": cut(title, slackHeader)}}}
-	for n := 0; body != "" && n < slackBlocks; n++ {
-		part := body
-		if len(part) > slackSection {
-			if part = body[:slackSection]; n < slackBlocks-1 {
-				if i := strings.LastIndexByte(part, '\n'); i > 0 {
-					part = part[:i+1]
-				}
-			}
-		}
-		part = cutValid(part)
-		body = body[len(part):]
-		if n == slackBlocks-1 && body != "" {
-			part = cut(part+" ", slackSection-len("…")) + "…"
-		}
-		if strings.TrimSpace(part) != "" {
-			blocks = append(blocks, object{"type": "section", "text": object{"type": "plain_text", "emoji": false, "text": part}})
-		}
+	blocks := []object{{"type": "header", "text": plain(cut(title, slackHeader))}}
+	for _, part := range sections(cut(body, slackBlocks*slackSection*9/10)) {
+		blocks = append(blocks, object{"type": "section", "text": plain(part)})
 	}
-	if m.URL != "" { // ours, and the IDs in it are our own hashes: still it is escaped
-		link := "<" + strings.NewReplacer("&", "&amp;", "<", "%3C", ">", "%3E", "|", "%7C").Replace(m.URL) + "|Open in Annals>"
+	if m.URL != "" {
+		link := "<" + slackLink.Replace(m.URL) + "|Open in Annals>"
 		blocks = append(blocks, object{"type": "context", "elements": []object{{"type": "mrkdwn", "verbatim": true, "text": link}}})
 	}
 	return json.Marshal(object{
@@ -49,7 +39,21 @@ func (p *poster) slack(m *Message, t *texts, _ http.Header) ([]byte, error) {
 	})
 }
 
-// cutValid drops the half of a character at the end.
-func cutValid(s string) string {
-	return strings.TrimRightFunc(s, func(r rune) bool { return r == '\uFFFD' })
+// sections cuts a text at ends of lines where it can, else between characters.
+func sections(text string) (parts []string) {
+	for text != "" {
+		n := len(text)
+		if n > slackSection {
+			n = strings.LastIndexByte(text[:slackSection], '\n') + 1
+			if n < slackSection/2 {
+				for n = slackSection; !utf8.RuneStart(text[n]); n-- {
+				}
+			}
+		}
+		if part := text[:n]; strings.TrimSpace(part) != "" {
+			parts = append(parts, part)
+		}
+		text = text[n:]
+	}
+	return parts
 }

@@ -31,6 +31,7 @@ type ledgerSource struct{ l *ledger.Ledger }
 
 const (
 	maxEntries = 1_000
+	maxBytes   = 4 << 20
 	breath     = 100 * time.Millisecond // between looks: whatever any cluster records wakes us
 )
 
@@ -49,16 +50,20 @@ func (s *ledgerSource) Next(ctx context.Context, from uint64) ([]Entry, uint64, 
 	for {
 		changed := s.l.Changed()
 		var entries []Entry
+		size := 0
 		next, err := detect.Since(ctx, s.l, from, func(r detect.Recorded) error {
 			entries = append(entries, Entry{Position: r.Position, Received: r.Received, Finding: r.Finding, Withdrawal: r.Withdrawal})
-			if len(entries) == maxEntries {
+			if r.Finding != nil {
+				size += sizeOf(r.Finding)
+			}
+			if len(entries) == maxEntries || size > maxBytes {
 				return errFull
 			}
 			return nil
 		})
 		switch {
 		case errors.Is(err, errFull):
-			return entries, entries[maxEntries-1].Position + 1, nil
+			return entries, entries[len(entries)-1].Position + 1, nil
 		case err != nil:
 			return nil, from, err
 		case next > from:

@@ -8,16 +8,18 @@ import (
 
 // Bounds. Beyond them messages come sooner, or become a digest: nothing is forgotten.
 const (
-	maxMessage  = 100     // findings in a message
-	maxQueue    = 500     // messages that wait for a destination
-	queueBytes  = 8 << 20 // and their size
-	maxWaiting  = 10_000  // findings that wait for their groups' time: then it is that time
-	maxGroups   = 10_000  // groups that are remembered after they were told
-	maxMarks    = 50_000  // what was told, and what mutes
-	maxDigest   = 1_000   // IDs in a digest, or an outcome
-	maxExamples = 5       // findings in a digest
-	maxRules    = 50      // in a digest, by name
-	maxOutbox   = 1_000   // outcomes that are not on record yet; then reading waits
+	maxMessage  = 100      // findings in a message
+	maxQueue    = 500      // messages that wait for a destination
+	queueBytes  = 8 << 20  // and their size
+	maxWaiting  = 10_000   // findings that wait for their groups' time: then it is that time
+	maxGroups   = 10_000   // groups that are remembered after they were told
+	waitBytes   = 16 << 20 // and their size
+	maxMarks    = 50_000   // what was told, and what mutes
+	fewMarks    = 1_000    // that need no looking after
+	maxDigest   = 1_000    // IDs in a digest, or an outcome
+	maxExamples = 5        // findings in a digest
+	maxRules    = 50       // in a digest, by name
+	maxOutbox   = 1_000    // outcomes that are not on record yet; then reading waits
 )
 
 // state is all that must outlive the process: the sum of the changes in the log. apply decides nothing, so that it comes to the
@@ -29,7 +31,7 @@ type state struct {
 	Queues map[string][]*delivery `json:"queues"` // by destination; the first is the one that is being delivered
 	Outbox []Outcome              `json:"outbox"` // not on record yet
 
-	waiting int // findings in all groups
+	waiting, bytes int // findings in all groups, and their size
 }
 
 // group gathers findings for one destination.
@@ -137,7 +139,7 @@ func (s *state) apply(c *change) {
 		fresh.Cursor, fresh.Outbox = c.Whole.Cursor, c.Whole.Outbox
 		for k, v := range c.Whole.Groups {
 			fresh.Groups[k] = v
-			fresh.waiting += len(v.Waiting)
+			fresh.count(v.Waiting, 1)
 		}
 		for k, v := range c.Whole.Marks {
 			fresh.Marks[k] = v
@@ -197,26 +199,37 @@ func (s *state) join(j *join) {
 		g.Since = j.At
 	}
 	g.Waiting = append(g.Waiting, j.waiting)
-	s.waiting++
+	s.count(g.Waiting[len(g.Waiting)-1:], 1)
 }
+
+func (s *state) count(list []waiting, sign int) {
+	for _, w := range list {
+		s.waiting += sign
+		s.bytes += sign * sizeOf(w.Finding)
+	}
+}
+
+// much says that more waits than may.
+func (s *state) much() bool { return s.waiting > maxWaiting || s.bytes > waitBytes }
 
 func (s *state) without(list []waiting, id string) []waiting {
 	kept := list[:0]
 	for _, w := range list {
 		if w.Finding.ID != id {
 			kept = append(kept, w)
+		} else {
+			s.count([]waiting{w}, -1)
 		}
 	}
 	clear(list[len(kept):])
-	s.waiting -= len(list) - len(kept)
 	return kept
 }
 
 func (s *state) send(c *send) {
 	if g := s.Groups[c.Group]; g != nil {
 		n := min(c.Findings, len(g.Waiting))
+		s.count(g.Waiting[:n], -1)
 		g.Waiting = g.Waiting[n:]
-		s.waiting -= n
 		g.Last, g.Since, g.Throttled = c.At, c.At, 0
 	}
 	s.Queues[c.Dest] = bound(append(s.Queues[c.Dest], c.Delivery))

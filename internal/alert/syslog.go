@@ -20,9 +20,10 @@ import (
 var syslogSeverity = map[detect.Severity]int{detect.Critical: 2, detect.High: 3, detect.Medium: 4, detect.Low: 5, detect.Informational: 6}
 
 const (
-	maxDatagram = 2 << 10 // what every receiver should take
-	maxSyslog   = 8 << 10
-	syslogWait  = time.Second // for a receiver to say that it has gone
+	maxDatagram  = 2 << 10 // what every receiver should take
+	maxSyslog    = 8 << 10
+	syslogWait   = time.Second           // for a receiver to say that it has gone
+	datagramWait = 50 * time.Millisecond // or that nobody listens
 )
 
 // syslog sends each finding as a message of RFC 5424.
@@ -48,8 +49,8 @@ func newSyslog(d *Destination, t *texts) (sender, error) {
 
 func (s *syslog) close() {}
 
-// send writes the message on a connection of its own, and over TCP waits a moment whether the receiver resets it: the protocol
-// has no answer, so that is the most that can be known.
+// send writes the message on a connection of its own, and waits a moment whether the receiver resets it: the protocol has no
+// answer, so that is the most that can be known.
 func (s *syslog) send(ctx context.Context, m *Message) error {
 	if err := s.write(ctx, m); err != nil {
 		return fmt.Errorf("%s: %w", s.d.Address, err)
@@ -67,10 +68,13 @@ func (s *syslog) write(ctx context.Context, m *Message) error {
 		return err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	raw := conn
+	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })()
 	if network == "udp" {
-		_, err := conn.Write(s.text(m, maxDatagram))
-		return err
+		if _, err := conn.Write(s.text(m, maxDatagram)); err != nil {
+			return err
+		}
+		return s.listen(ctx, conn, datagramWait)
 	}
 	text := s.text(m, maxSyslog)
 	framed := append([]byte(strconv.Itoa(len(text))+" "), text...)
@@ -89,8 +93,13 @@ func (s *syslog) write(ctx context.Context, m *Message) error {
 			return err
 		}
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(syslogWait))
-	_, err = io.CopyN(io.Discard, conn, maxAnswer)
+	return s.listen(ctx, conn, syslogWait)
+}
+
+// listen waits a moment for the receiver to say that it is not there.
+func (s *syslog) listen(ctx context.Context, conn net.Conn, wait time.Duration) error {
+	_ = conn.SetReadDeadline(time.Now().Add(wait))
+	_, err := io.CopyN(io.Discard, conn, maxAnswer)
 	if timeout, ok := errors.AsType[net.Error](err); err == nil || errors.Is(err, io.EOF) || ok && timeout.Timeout() && ctx.Err() == nil {
 		return nil
 	}
