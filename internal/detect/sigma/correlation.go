@@ -11,7 +11,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"annals.dev/internal/detect"
-	"annals.dev/internal/match"
 )
 
 // correlated is a correlation that is being read.
@@ -73,9 +72,31 @@ func (d *draft) readCorrelation(n *yaml.Node) {
 		c.generate = c.generate || strings.EqualFold(text(g), "true")
 	}
 	d.readThreshold(name, n, get(n, "condition"))
-	if len(c.refs) == 0 {
-		d.tell(failure, n.Line, "the correlation says no rules; list the IDs or names of those it is about")
+	switch n := n.Line; {
+	case len(c.refs) == 0:
+		d.tell(failure, n, "the correlation says no rules; list the IDs or names of those it is about")
+	case len(c.refs) > maxRules:
+		d.tell(failure, n, "the correlation is about %d rules, and may be about %d; make several of it, and one about those", len(c.refs), maxRules)
+	case kind == detect.TemporalOrdered && !c.all(r.Compare):
+		d.tell(failure, n, "temporal_ordered asks for all of its rules, in their order; for some of them, or for their absence, write temporal")
 	}
+}
+
+// maxRules is how many rules a correlation may be about.
+const maxRules = 64
+
+// all says whether the condition asks for all of the rules, as it does where there is none.
+func (c *correlated) all(compare []detect.Comparison) bool {
+	if c.of != nil {
+		return !slices.ContainsFunc(c.of.conjuncts(nil), func(e *expr) bool { return e.op != test })
+	}
+	n := float64(len(c.refs))
+	for _, x := range compare {
+		if !(x.Op == "gte" && x.N == n || x.Op == "eq" && x.N == n || x.Op == "gt" && x.N == n-1) {
+			return false
+		}
+	}
+	return true
 }
 
 var timespan = regexp.MustCompile(`^(\d{1,9})([smhdw])$`)
@@ -218,181 +239,4 @@ func (d *draft) readExtended(v *yaml.Node) {
 	if c.of = e; !listed {
 		c.refs = named
 	}
-}
-
-// link finds the rules of correlations.
-func (c *collection) link() {
-	for _, d := range c.drafts {
-		if d.corr != nil {
-			d.link()
-		}
-	}
-	used, reporting := map[*draft]bool{}, map[*draft]bool{}
-	for _, d := range c.drafts {
-		if d.corr == nil || d.bad {
-			continue
-		}
-		for _, r := range d.corr.rules {
-			used[r] = true
-			reporting[r] = reporting[r] || d.corr.generate
-		}
-	}
-	for d := range used {
-		d.rule.Silent = !reporting[d]
-	}
-}
-
-// link finds the rules of one correlation, those of its correlations first.
-func (d *draft) link() {
-	c := d.corr
-	if c.linked || d.bad {
-		return
-	}
-	c.linked, c.linking = true, true
-	defer func() { c.linking = false }()
-	for _, ref := range c.refs {
-		r := d.find(ref)
-		if r == nil {
-			d.tell(failure, c.line, "it is about the rule %q, and none that is used has this ID or name", ref)
-			return
-		}
-		if r.corr != nil {
-			if r.link(); r.corr.linking {
-				d.tell(failure, c.line, "it is about the correlation %q, which is about this one: a circle has no beginning; leave one of them out", ref)
-				return
-			}
-		}
-		if r.bad {
-			d.tell(failure, c.line, "it is about the rule %q, which cannot be used; correct that one", ref)
-			return
-		}
-		c.rules = append(c.rules, r)
-	}
-	d.resolve()
-}
-
-// resolve says how groups and values are read from each rule's events.
-func (d *draft) resolve() {
-	c, r := d.corr, d.rule.Correlation
-	r.GroupBy = c.groupBy
-	r.Keys, r.Values = map[string][]detect.Key{}, map[string]detect.Key{}
-	if len(c.fields) > 0 {
-		r.Field = c.fields[0]
-	}
-	if len(c.fields) > 1 {
-		r.Fields = c.fields
-	}
-	for _, alias := range sortedKeys(c.aliases) {
-		if !slices.Contains(c.groupBy, alias) && !slices.Contains(c.fields, alias) {
-			d.tell(warning, c.line, "the alias %q is used by nothing; name it in group-by, or leave it out", alias)
-		}
-		for _, ref := range sortedKeys(c.aliases[alias]) {
-			if of := d.find(ref); of == nil || !slices.Contains(c.rules, of) {
-				d.tell(warning, c.line, "the alias %q names the rule %q, which is none of the correlation's", alias, ref)
-			}
-		}
-	}
-	severity := 0
-	for i, of := range c.rules {
-		id := of.rule.ID
-		r.Rules = append(r.Rules, id)
-		severity = max(severity, slices.Index(detect.Severities, of.rule.Severity))
-		r.Keys[id] = []detect.Key{}
-		for _, name := range c.groupBy {
-			r.Keys[id] = append(r.Keys[id], detect.Key{Name: name, Path: d.member(name, c.refs[i], of)})
-		}
-		for j, name := range c.fields {
-			at := id
-			if j > 0 {
-				at += "|" + name
-			}
-			r.Values[at] = detect.Key{Name: name, Path: d.member(name, c.refs[i], of)}
-		}
-	}
-	if !d.level {
-		d.rule.Severity = detect.Severities[severity]
-	}
-	if c.of != nil {
-		r.Of = d.over(c.of)
-	}
-}
-
-// member is where a member of the group stands in a rule's events. It is nil where the rule is a correlation that has one of this
-// name itself, by an alias: then it is that of its group.
-func (d *draft) member(name, ref string, of *draft) *match.Path {
-	field := name
-	if alias, ok := d.corr.aliases[name]; ok {
-		if field = alias[ref]; field == "" {
-			field = alias[of.rule.Name]
-		}
-		if field == "" {
-			field = alias[of.rule.ID]
-		}
-		if field == "" {
-			d.tell(failure, d.corr.line, "the alias %q does not say what it is for the rule %q; add %s: and a field", name, ref, ref)
-			return nil
-		}
-	}
-	if of.corr != nil && slices.Contains(of.corr.groupBy, field) {
-		if _, alias := of.corr.aliases[field]; alias {
-			return nil
-		}
-	}
-	p, err := match.ParsePath(field)
-	if err != nil || field == "apiGroup" {
-		to := meant[field]
-		if to == "" {
-			d.tell(failure, d.corr.line, "no event has a field %q to group by or to count: %v", field, err)
-		} else {
-			d.tell(failure, d.corr.line, "no event has a field %q to group by or to count; write %s", field, to)
-		}
-	}
-	return p
-}
-
-// over is an expression over rules as the engine takes it.
-func (d *draft) over(e *expr) *detect.RuleExpr {
-	if e.op == test {
-		return &detect.RuleExpr{Rule: d.find(e.test.Key()).rule.ID}
-	}
-	var of []*detect.RuleExpr
-	for _, c := range e.of {
-		of = append(of, d.over(c))
-	}
-	switch e.op {
-	case and:
-		return &detect.RuleExpr{And: of}
-	case or:
-		return &detect.RuleExpr{Or: of}
-	}
-	return &detect.RuleExpr{Not: of[0]}
-}
-
-// print writes all that decides what a correlation finds.
-func (c *correlated) print(w *strings.Builder, r *detect.Correlation) {
-	fmt.Fprintf(w, "%s %s percent %v compare %v", r.Kind, r.Timespan, r.Percent, r.Compare)
-	for _, of := range c.rules {
-		fmt.Fprintf(w, "\nrule %q %s", of.rule.ID, of.hash())
-		for _, k := range r.Keys[of.rule.ID] {
-			fmt.Fprintf(w, "\n by %q %s", k.Name, pathName(k.Path))
-		}
-		for i, f := range c.fields {
-			at := of.rule.ID
-			if i > 0 {
-				at += "|" + f
-			}
-			fmt.Fprintf(w, "\n of %q %s", f, pathName(r.Values[at].Path))
-		}
-	}
-	if c.of != nil {
-		w.WriteString("\ncondition ")
-		c.of.print(w)
-	}
-}
-
-func pathName(p *match.Path) string {
-	if p == nil {
-		return "(its group's)"
-	}
-	return p.Name()
 }

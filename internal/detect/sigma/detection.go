@@ -194,19 +194,21 @@ func (it *item) keyword(t *keyword, keys []string, v []token) ([]string, error) 
 		if !t.cased {
 			tokens = fold(tokens)
 		}
-		t.patterns = append(t.patterns, compile(tokens))
 		inner := merge(tokens)
+		t.globs = append(t.globs, written(inner))
 		keys = append(keys, quote(written(inner[1:max(1, len(inner)-1)])))
 	}
 	return keys, nil
 }
 
 func (t *keyword) finish(keys []string) *expr {
-	slices.Sort(keys)
+	for _, g := range unique(t.globs) {
+		t.patterns = append(t.patterns, compile(scan(g, false)))
+	}
 	t.key = "keyword"
 	if t.cased {
 		t.key += "|cased"
 	}
-	t.key += ": (" + strings.Join(slices.Compact(keys), ", ") + ")"
+	t.key += ": (" + strings.Join(unique(keys), ", ") + ")"
 	return leaf(t)
 }

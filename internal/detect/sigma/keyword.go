@@ -16,6 +16,7 @@ import (
 type keyword struct {
 	key      string
 	cased    bool
+	globs    []string
 	patterns []pattern
 	others   []expression
 }

@@ -19,9 +19,12 @@ type anyOf struct {
 
 	exact    []string // whole texts, folded if case does not matter
 	numbers  bool     // some of them were numbers
+	globs    []string // what has wildcards, as rules write it
 	patterns []pattern
 	others   []alternative
 }
+
+func (t *anyOf) empty() bool { return len(t.exact)+len(t.globs)+len(t.others) == 0 }
 
 // alternative is something else that a value may be.
 type alternative interface {

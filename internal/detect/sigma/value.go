@@ -247,6 +247,12 @@ func appendFolded(dst, text []byte) []byte {
 
 func folded(s string) string { return string(appendFolded(nil, []byte(s))) }
 
+// unique is a list sorted, each text once.
+func unique(all []string) []string {
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // fold is tokens with their letters made small.
 func fold(tokens []token) []token {
 	all := slices.Clone(tokens)
