@@ -28,6 +28,7 @@ type core struct {
 	api     apiMetrics
 	lost    atomic.Uint64 // own acts that are not on record
 	judged  verdicts      // what verifications found
+	watch   watch         // what looks at events as they come
 }
 
 // openCore opens the directory for this process alone. Its errors say what to do.
@@ -55,5 +56,5 @@ func openCore(dir string, log *slog.Logger) (*core, error) {
 
 func (c *core) close() error {
 	c.engine.Close()
-	return c.ledger.Close()
+	return errors.Join(c.watch.alerts.close(), c.ledger.Close())
 }

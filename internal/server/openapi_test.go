@@ -42,7 +42,7 @@ func (ts *types) schema(t reflect.Type) jsonObject {
 		return jsonObject{"type": "boolean"}
 	case reflect.Float64:
 		return jsonObject{"type": "number"}
-	case reflect.Int, reflect.Int64:
+	case reflect.Int, reflect.Int32, reflect.Int64:
 		return jsonObject{"type": "integer"}
 	case reflect.Uint, reflect.Uint32, reflect.Uint64:
 		return jsonObject{"type": "integer", "minimum": 0}

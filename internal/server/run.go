@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -28,6 +30,7 @@ type Config struct {
 	HTTP    string // where the web UI, the API and the metrics are; "" nowhere. On loopback plain, elsewhere by TLS
 	Demo    bool   // everybody who reaches HTTP may ask as an auditor, and nobody signs in
 	Follow  []source.FollowSource
+	Watch   string // the file of what is watched for and who is told; "" is watch.yaml in Dir, if it is there
 	Log     *slog.Logger
 	Started func(Addresses) // Optional. Called once everything runs.
 }
@@ -48,6 +51,14 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	c.guard.demo = cfg.Demo
+	if cfg.Watch != "" {
+		if c.watch.file, err = filepath.Abs(cfg.Watch); err != nil {
+			return err
+		}
+		if _, err := os.Stat(c.watch.file); err != nil {
+			return fmt.Errorf("watch: %w: correct --watch", err)
+		}
+	}
 
 	// What is listed first is started first and stopped last: what others rely on.
 	var parts []part
@@ -56,6 +67,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			p.unused()
 		}
 	}()
+	if parts, err = c.watching(); err != nil {
+		return err
+	}
 	socket, err := listenSocket(c.dir)
 	if err != nil {
 		return err
@@ -76,6 +90,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			return fmt.Errorf("http: a demo, in which nobody signs in, is for loopback alone, not for %s", cfg.HTTP)
 		}
 		parts = append(parts, c.httpPart("http", l, c.overHTTP(loopback, c.pages())))
+		c.watch.alerts.url = at.URL
 		if !cfg.Demo {
 			c.tellHowToSignIn(keys)
 		}

@@ -110,6 +110,96 @@ export interface ActorRoleQuestion {
   all?: boolean;
 }
 
+/** Kind is how a destination is spoken to. */
+export type AlertKind = "alertmanager" | "webhook" | "slack" | "pagerduty" | "email" | "syslog" | "falco";
+
+/** Outcome is the requestObject of an event in cluster annals: verb create, resource alerts.annals.dev. */
+export interface AlertOutcome {
+  /** of a message, that under which the destination got it */
+  key: string;
+  time: string;
+  result: AlertResult;
+  /** "silenced by …", or why it failed */
+  reason?: string;
+  destination: string;
+  kind?: AlertKind;
+  /** the worst of the findings */
+  severity: DetectSeverity;
+  group?: Record<string, string>;
+  /** their IDs: 1,000 at most */
+  findings: string[];
+  /** how many there are */
+  count: number;
+  attempts?: number;
+  /** the ID of the silence, or of the finding that mutes or was told before */
+  by?: string;
+}
+
+/** Result is how it ended with some findings and a destination. */
+export type AlertResult = "delivered" | "failed" | "silenced" | "inhibited" | "throttled" | "withdrawn";
+
+/** Silence holds back what is told of some findings from Start to End. They are found and recorded all the same, and that they were not told, and why, is on record too. What came during a silence is not told after it. */
+export interface AlertSilence {
+  id: string;
+  /** rule, cluster, namespace, user, name, severity: *, any text; all must match */
+  match: Record<string, string>;
+  owner: string;
+  reason: string;
+  /** now if nothing is said */
+  start: string;
+  end: string;
+  made: string;
+  /** who ended it before its time */
+  by?: string;
+}
+
+/** Status is how a destination does. */
+export interface AlertStatus {
+  name: string;
+  kind: AlertKind;
+  /** that wait */
+  messages: number;
+  /** in them, and in groups whose time has not come */
+  findings: number;
+  /** messages, since the start */
+  delivered: number;
+  /** messages that were given up, since the start */
+  failed: number;
+  /** when a message was delivered last */
+  last?: string;
+  /** why the last attempt failed */
+  error?: string;
+  /** and since when they fail */
+  since?: string;
+  /** so many, of one message */
+  attempts?: number;
+}
+
+/** AlertsEnd says how telling people fares. */
+export interface AlertsEnd {
+  returned: number;
+  limitReached: boolean;
+  complete: boolean;
+  why?: string[];
+  /** why nobody is told of anything at present */
+  failing?: string;
+  destinations: AlertStatus[];
+}
+
+/** AlertsQuestion asks who was told of what, the newest first. Items are AlertOutcome, the end is an AlertsEnd. */
+export interface AlertsQuestion {
+  since?: string;
+  until?: string;
+  /** an ID: only what was told of it */
+  finding?: string;
+  /** names of destinations */
+  to?: string[];
+  /** delivered, failed, silenced, … */
+  results?: string[];
+  /** default 100; 0: all */
+  limit?: number;
+}
+
 /** Answer is what an answer to a named question ends with. */
 export interface Answer {
   /** what ran; absent where the questions were listed */
@@ -132,6 +222,55 @@ export interface AskQuestion {
   detail?: Detail;
   /** instead of a name: one that the server does not have */
   question?: NamedQuestion;
+}
+
+/** AttackEnd names the columns of the map. */
+export interface AttackEnd {
+  /** in ATT&CK's order */
+  tactics: AttackTactic[];
+  /** techniques with a rule */
+  covered: number;
+  /** techniques with a finding */
+  fired: number;
+  coverage: FindingsCover;
+}
+
+/** AttackQuestion asks what of ATT&CK is covered. Items are AttackTechnique, the end is an AttackEnd. */
+export interface AttackQuestion {
+  /** findings are counted in this range */
+  since?: string;
+  until?: string;
+  clusters?: string[];
+}
+
+/** AttackRule is a rule that looks for a technique. */
+export interface AttackRule {
+  id: string;
+  title: string;
+  severity: DetectSeverity;
+  findings: number;
+}
+
+/** AttackTactic is a column. */
+export interface AttackTactic {
+  /** credential-access */
+  id: string;
+  name: string;
+}
+
+/** AttackTechnique is a technique of ATT&CK and the rules that look for it. */
+export interface AttackTechnique {
+  /** T1552.007 */
+  id: string;
+  name?: string;
+  /** credential-access, … */
+  tactics: string[];
+  /** why no audit event can show it */
+  unseen?: string;
+  rules: AttackRule[];
+  /** in the range */
+  findings: number;
+  last?: string;
 }
 
 /** CheckpointQuestion asks for a signed tree head; the end is a Note. */
@@ -188,8 +327,107 @@ export interface Coverage {
   seconds: number;
 }
 
+/** CreateSilenceQuestion makes a silence; the end is a Silence. Its owner is whoever asks. */
+export interface CreateSilenceQuestion {
+  /** rule, cluster, namespace, user, name, severity: *, any text; all must match */
+  match: Record<string, string>;
+  reason: string;
+  /** now if nothing is said */
+  start?: string;
+  end: string;
+}
+
 /** Detail is how much of each event a search gives back. */
 export type Detail = "summary" | "whole" | "raw";
+
+/** Comparison is gt, gte, lt, lte, eq or neq, and a number. */
+export interface DetectComparison {
+  op: string;
+  n: number;
+}
+
+/** Correlation is a condition over the requests that other rules match, within a timespan and a group. */
+export interface DetectCorrelation {
+  kind: DetectCorrelationKind;
+  /** IDs, in the order that temporal_ordered asks for; they may be correlations */
+  rules: string[];
+  groupBy?: string[];
+  timespan: number;
+  /** all must hold */
+  compare?: DetectComparison[];
+  /** whose values count; of value_count there may be several */
+  field?: string;
+  fields?: string[];
+  /** of value_percentile */
+  percent?: number;
+  /** of temporal: which rules, if not all (extended conditions) */
+  of?: DetectRuleExpr;
+}
+
+/** CorrelationKind is what a correlation asks of the requests in its window. */
+export type DetectCorrelationKind = "event_count" | "value_count" | "temporal" | "temporal_ordered" | "value_sum" | "value_avg" | "value_percentile" | "value_median";
+
+/** Language is what a rule was written in. */
+export type DetectLanguage = "sigma" | "falco" | "search" | "annals";
+
+/** Matched is a test of the rule that the event passed, and the values that made it pass. */
+export interface DetectMatched {
+  field: string;
+  test: string;
+  values?: string[];
+}
+
+/** Problem is something wrong with a file of rules, or with what a rule can find. Whatever else the file holds is used. */
+export interface DetectProblem {
+  file?: string;
+  line?: number;
+  /** its ID */
+  rule?: string;
+  /** "error": the rule is not used; "warning": it is, but part of it cannot work; "note" */
+  kind: string;
+  message: string;
+}
+
+/** RuleExpr is a condition over which rules have matched in the window. One of its members is set. */
+export interface DetectRuleExpr {
+  rule?: string;
+  and?: DetectRuleExpr[];
+  or?: DetectRuleExpr[];
+  not?: DetectRuleExpr;
+}
+
+/** Severity is how bad what a rule finds is, in Sigma's terms. */
+export type DetectSeverity = "informational" | "low" | "medium" | "high" | "critical";
+
+/** Unusual says what is unusual, against what, and how unusual it is. */
+export interface DetectUnusual {
+  /** "peer", "verb and resource", "rate" */
+  what: string;
+  /** "203.0.113.9" */
+  value: string;
+  /** in words: "12 active days from 2026-11-01 to 2026-11-20; always from 10.0.0.0/16" */
+  baseline: string;
+  from: string;
+  until: string;
+  /** some values that are usual */
+  usual?: string[];
+  /** bits of surprise: -log2 of how likely it was */
+  score: number;
+}
+
+/** Withdrawal says that a finding is no longer one, since an event came late that was part of its window. It is the requestObject of an event in cluster annals: verb delete, the same object. */
+export interface DetectWithdrawal {
+  id: string;
+  /** the findings in its stead */
+  by?: string[];
+  reason: string;
+  /** What the finding said, so that who reads only this knows what it is about. */
+  rule?: string;
+  version?: string;
+  cluster?: string;
+  namespace?: string;
+  time?: string;
+}
 
 /** Error is why a question failed, in a form that survives the way to the command line. */
 export interface Error {
@@ -252,6 +490,11 @@ export interface EventQuestion {
   position?: number;
   /** an audit ID */
   id?: string;
+}
+
+/** ExpireSilenceQuestion ends a silence; the end is a Silence. */
+export interface ExpireSilenceQuestion {
+  id: string;
 }
 
 /** ExportQuestion asks for all events of a range as a file, the oldest first. */
@@ -318,6 +561,210 @@ export interface FieldsQuestion {
 export interface FileFailure {
   path: string;
   error: string;
+}
+
+/** Finding is a rule that matched. Its event in cluster annals proves it. */
+export interface Finding {
+  /** 32 hexadecimal digits */
+  id: string;
+  rule: string;
+  version: string;
+  title: string;
+  severity: DetectSeverity;
+  techniques?: string[];
+  tactics?: string[];
+  tags?: string[];
+  author?: string;
+  cluster: string;
+  /** of the request that made it true */
+  time: string;
+  /** of the first one, where there are several */
+  from?: string;
+  /** what they have in common, of a correlation */
+  group?: Record<string, string>;
+  /** of the events, ascending: 1,000 at most */
+  positions: number[];
+  /** how many requests there are */
+  count: number;
+  /** what was found, in words */
+  summary: string;
+  /** why, of the event that made it true */
+  matched?: DetectMatched[];
+  /** Who, from where, on what: of the event that made it true. */
+  user?: string;
+  as?: string;
+  peer?: string;
+  verb?: string;
+  /** with its subresource: pods/exec */
+  resource?: string;
+  namespace?: string;
+  name?: string;
+  code?: number;
+  /** of a finding against a baseline */
+  unusual?: DetectUnusual;
+  /** of its event in cluster annals */
+  position: number;
+  /** when that came to be */
+  recorded: string;
+  /** it is no finding any more, since an event came late */
+  withdrawn?: DetectWithdrawal;
+}
+
+/** FindingDetail is a finding with all that belongs to it. */
+export interface FindingDetail {
+  finding: Finding;
+  /** as it is now; absent if there is no such rule any more, or not for whoever asks */
+  rule?: RuleState;
+  /** the rule was another when it found this */
+  changed?: boolean;
+  /** that caused it, the first first; 200 at most */
+  events: Event[];
+  /** how many there are besides */
+  more?: number;
+  /** of the finding's own event */
+  proof: ProofState;
+  /** that fit it at present */
+  silences: AlertSilence[];
+  /** who was told of it */
+  alerts: AlertOutcome[];
+  coverage: FindingsCover;
+}
+
+/** FindingGroup is findings that have the values of By in common. */
+export interface FindingGroup {
+  /** by member of By */
+  values: Record<string, string>;
+  /** of the latest */
+  title?: string;
+  /** the worst */
+  severity: DetectSeverity;
+  count: number;
+  first: string;
+  last: string;
+  /** the ID of the last one */
+  latest: string;
+  /** counts by time, from From of the end on */
+  buckets: number[];
+  techniques?: string[];
+  /** the most frequent ones, where By does not say which */
+  rules: Value[];
+  /** the most frequent ones */
+  users: Value[];
+  /** the most frequent ones */
+  namespaces: Value[];
+}
+
+/** FindingGroupsEnd is the frame of the groups' histograms. */
+export interface FindingGroupsEnd {
+  from?: string;
+  /** seconds */
+  step: number;
+  findings: number;
+  groups: number;
+  /** how many findings of each, the worst first */
+  severities: Value[];
+  coverage: FindingsCover;
+}
+
+/** FindingGroupsQuestion asks for findings in groups, the worst first, then the most. Items are FindingGroup, the end is a FindingGroupsEnd. */
+export interface FindingGroupsQuestion {
+  /** over who did what, and the finding as requestObject: user:jane requestObject.rule:x "words" */
+  query?: string;
+  /** the time of the request that made it true, included */
+  since?: string;
+  /** excluded */
+  until?: string;
+  clusters?: string[];
+  /** IDs */
+  rules?: string[];
+  /** this or worse */
+  severity?: DetectSeverity;
+  /** as themselves, or acting as another */
+  users?: string[];
+  namespaces?: string[];
+  /** T1552 is T1552.007, too */
+  techniques?: string[];
+  /** rule (which it is if nothing is said), cluster, namespace, user, severity, technique */
+  by?: string[];
+  /** of each group's histogram; default 24 */
+  buckets?: number;
+  /** groups; default 100 */
+  limit?: number;
+}
+
+/** FindingQuestion asks for one finding; the end is a FindingDetail. */
+export interface FindingQuestion {
+  /** or its beginning, if no other begins so */
+  id: string;
+}
+
+/** FindingsCover says what an answer about findings covers. */
+export interface FindingsCover {
+  since?: string;
+  until?: string;
+  returned: number;
+  /** that are on */
+  rules: number;
+  /** how far each cluster is watched */
+  watched: Watched[];
+  /** only findings all of whose events meet this */
+  scope?: string;
+  withoutBodies?: boolean;
+  limitReached: boolean;
+  /** with a limit that was reached: the After of what is behind */
+  next?: string;
+  /** all events that there are were looked at, and all findings */
+  complete: boolean;
+  why?: string[];
+  seconds: number;
+}
+
+/** FindingsQuestion asks for findings, the newest first. Items are Finding, the end is a FindingsCover. */
+export interface FindingsQuestion {
+  /** over who did what, and the finding as requestObject: user:jane requestObject.rule:x "words" */
+  query?: string;
+  /** the time of the request that made it true, included */
+  since?: string;
+  /** excluded */
+  until?: string;
+  clusters?: string[];
+  /** IDs */
+  rules?: string[];
+  /** this or worse */
+  severity?: DetectSeverity;
+  /** as themselves, or acting as another */
+  users?: string[];
+  namespaces?: string[];
+  /** T1552 is T1552.007, too */
+  techniques?: string[];
+  /** default 100; 0: all */
+  limit?: number;
+  /** TIME,CLUSTER,POSITION of a finding's event: only those behind it; see next of the end */
+  after?: string;
+  /** those that were taken back, too */
+  withdrawn?: boolean;
+}
+
+/** FindingsTailQuestion asks for the newest findings and then for each as it is found. Items are Finding; the end never comes. */
+export interface FindingsTailQuestion {
+  /** over who did what, and the finding as requestObject: user:jane requestObject.rule:x "words" */
+  query?: string;
+  /** the time of the request that made it true, included */
+  since?: string;
+  /** excluded */
+  until?: string;
+  clusters?: string[];
+  /** IDs */
+  rules?: string[];
+  /** this or worse */
+  severity?: DetectSeverity;
+  /** as themselves, or acting as another */
+  users?: string[];
+  namespaces?: string[];
+  /** T1552 is T1552.007, too */
+  techniques?: string[];
+  /** how many of those that are there already; default 10 */
+  limit?: number;
 }
 
 /** Followed is a file that is being followed. */
@@ -389,6 +836,29 @@ export interface HitsQuestion {
   top?: number;
   /** give an item for each bucket of each series that is not empty, for tables */
   rows?: boolean;
+}
+
+/** HuntEnd is what a hunt came to. */
+export interface HuntEnd {
+  /** that were run */
+  rules: number;
+  /** all of them, those behind the limit too */
+  findings: number;
+  problems: DetectProblem[];
+  coverage: Coverage;
+}
+
+/** HuntQuestion runs rules over what happened: items are Finding as they are found, the end is a HuntEnd. Nothing is recorded of them but that it was asked. */
+export interface HuntQuestion {
+  /** of rules that there are */
+  ids?: string[];
+  /** or rules as a file has them, in any language */
+  text?: string;
+  since?: string;
+  until?: string;
+  clusters?: string[];
+  /** findings; default 1,000 */
+  limit?: number;
 }
 
 /** ImportEnd is what an import came to. */
@@ -804,9 +1274,95 @@ export interface ProveQuestion {
   cluster?: string;
 }
 
+/** RemoveRuleQuestion removes a search that was saved as a rule. */
+export interface RemoveRuleQuestion {
+  id: string;
+}
+
 /** RevokeQuestion asks to end a token; the end is empty. */
 export interface RevokeQuestion {
   id: string;
+}
+
+/** RuleQuestion asks for one rule; the end is a RuleState with its text. */
+export interface RuleQuestion {
+  /** findings are counted in this range */
+  since?: string;
+  until?: string;
+  clusters?: string[];
+  id: string;
+}
+
+/** RuleState is a rule, and what became of it. */
+export interface RuleState {
+  /** of Sigma its id, else what identifies it among all: "falco/Attach Exec Pod" */
+  id: string;
+  name?: string;
+  title: string;
+  /** 12 hexadecimal digits: a hash of the rule and of all that decides what it finds (macros, lists, filters, the rules of a correlation) */
+  version: string;
+  language: DetectLanguage;
+  severity: DetectSeverity;
+  /** why it is worth knowing */
+  about?: string;
+  status?: string;
+  author?: string;
+  license?: string;
+  references?: string[];
+  falsePositives?: string[];
+  /** ATT&CK: T1611, T1552.007 */
+  techniques?: string[];
+  /** ATT&CK: privilege-escalation */
+  tactics?: string[];
+  tags?: string[];
+  /** where it stands; "builtin/…" for ours */
+  file?: string;
+  line?: number;
+  /** as it was written */
+  text?: string;
+  correlation?: DetectCorrelation;
+  /** it reports nothing itself: correlations use it */
+  silent?: boolean;
+  /** it names the cluster annals; others do not look at its events */
+  own?: boolean;
+  on: boolean;
+  /** it comes with Annals */
+  builtin?: boolean;
+  /** it is a search that was saved here, and can be changed and removed */
+  saved?: boolean;
+  /** which events it is about, in one fixed form */
+  predicate?: string;
+  /** what it finds, in words */
+  words?: string;
+  /** of a saved search: the query */
+  search?: string;
+  problems?: DetectProblem[];
+  /** in the range */
+  findings: number;
+  /** of those */
+  last?: string;
+}
+
+/** RulesEnd says what the rules are as a whole. */
+export interface RulesEnd {
+  /** that are on */
+  rules: number;
+  /** when they were read */
+  loaded?: string;
+  /** why they could not be read anew: those of before are still used */
+  trouble?: string;
+  /** those of no rule that is used */
+  problems: DetectProblem[];
+  /** of the findings that are counted */
+  coverage: FindingsCover;
+}
+
+/** RulesQuestion asks for the rules. Items are RuleState, the end is a RulesEnd. */
+export interface RulesQuestion {
+  /** findings are counted in this range */
+  since?: string;
+  until?: string;
+  clusters?: string[];
 }
 
 /** SQLColumn is a column of a statement's answer; Type is DuckDB's name for it. */
@@ -825,6 +1381,18 @@ export interface SQLItem {
 export interface SQLQuestion {
   statement: string;
   clusters?: string[];
+}
+
+/** SaveRuleQuestion saves a search as a rule, or another in the place of one that was saved; the end is a RuleState. */
+export interface SaveRuleQuestion {
+  /** of the one that it takes the place of */
+  id?: string;
+  title: string;
+  search: string;
+  severity: DetectSeverity;
+  about?: string;
+  techniques?: string[];
+  tactics?: string[];
 }
 
 /** SearchQuestion asks for events. The answer's items are Rows, its end a Coverage. */
@@ -921,6 +1489,18 @@ export interface Seven {
   to: string;
 }
 
+/** SilencesEnd says how many there are. */
+export interface SilencesEnd {
+  returned: number;
+  complete: boolean;
+}
+
+/** SilencesQuestion asks for the silences. Items are Silence. */
+export interface SilencesQuestion {
+  /** those that are over, too */
+  ended?: boolean;
+}
+
 /** FileError is a file that could not be read to its end. What stood before the error is in the ledger. */
 export interface SourceFileError {
   Path: string;
@@ -1002,6 +1582,18 @@ export interface TailQuestion {
   limit?: number;
   /** default summary */
   detail?: Detail;
+}
+
+/** TestAlertEnd says that it arrived. */
+export interface TestAlertEnd {
+  to: string;
+  seconds: number;
+}
+
+/** TestAlertQuestion sends a message that says it is a test. */
+export interface TestAlertQuestion {
+  /** a destination's name */
+  to: string;
 }
 
 /** TokenInfo is what is told of a token. */
@@ -1086,6 +1678,17 @@ export interface VerifyQuestion {
   key?: string;
 }
 
+/** Watched is how far the rules have looked at a cluster. For a scoped reader the figures are absent. */
+export interface Watched {
+  cluster: string;
+  /** the position up to which all was looked at, excluded */
+  to?: number;
+  /** events that are not looked at yet */
+  behind?: number;
+  /** windows that end before it are closed */
+  mark?: string;
+}
+
 /** The questions of the API, by what follows /api/v1/. */
 export interface Routes {
   /** Find events. */
@@ -1130,6 +1733,36 @@ export interface Routes {
   "ledger/checkpoint": { question: CheckpointQuestion; item: Nothing; end: Note };
   /** Hold the ledger against its signatures. */
   "ledger/verify": { question: VerifyQuestion; item: VerifyProgress; end: LedgerReport };
+  /** What rules found, the newest first. */
+  "findings": { question: FindingsQuestion; item: Finding; end: FindingsCover };
+  /** What rules found, in groups. */
+  "findings/groups": { question: FindingGroupsQuestion; item: FindingGroup; end: FindingGroupsEnd };
+  /** One finding: why, by which events, its rule, who was told, and what proves it. */
+  "findings/finding": { question: FindingQuestion; item: Nothing; end: FindingDetail };
+  /** The newest findings, and then each as it is recorded. */
+  "findings/tail": { question: FindingsTailQuestion; item: Finding; end: FindingsCover };
+  /** List the rules, and count what each found. */
+  "rules": { question: RulesQuestion; item: RuleState; end: RulesEnd };
+  /** One rule with its text. */
+  "rules/rule": { question: RuleQuestion; item: Nothing; end: RuleState };
+  /** Run rules over what happened. */
+  "rules/hunt": { question: HuntQuestion; item: Finding; end: HuntEnd };
+  /** The techniques of ATT&CK, with the rules that look for each and what they found. */
+  "rules/attack": { question: AttackQuestion; item: AttackTechnique; end: AttackEnd };
+  /** Save a search as a rule. */
+  "rules/save": { question: SaveRuleQuestion; item: Nothing; end: RuleState };
+  /** Remove a search that was saved as a rule. */
+  "rules/remove": { question: RemoveRuleQuestion; item: Nothing; end: Nothing };
+  /** List the silences. */
+  "silences": { question: SilencesQuestion; item: AlertSilence; end: SilencesEnd };
+  /** Have nobody told of some findings for a while. */
+  "silences/create": { question: CreateSilenceQuestion; item: Nothing; end: AlertSilence };
+  /** End a silence. */
+  "silences/expire": { question: ExpireSilenceQuestion; item: Nothing; end: AlertSilence };
+  /** Who was told of what, and how each destination fares. */
+  "alerts": { question: AlertsQuestion; item: AlertOutcome; end: AlertsEnd };
+  /** Send a test to a destination of alerts. */
+  "alerts/test": { question: TestAlertQuestion; item: Nothing; end: TestAlertEnd };
   /** How the server is. */
   "status": { question: StatusQuestion; item: Nothing; end: Status };
   /** Who asks, and what they may do. */
