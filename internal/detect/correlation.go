@@ -218,6 +218,22 @@ func (k *Key) texts(r *match.Row) (all []string) {
 	return all
 }
 
+// member is what a key reads from a finding's group.
+func (k *Key) member(group map[string]string) []string {
+	if v := group[k.Name]; v != "" {
+		return []string{v}
+	}
+	if k.Path == nil {
+		return nil
+	}
+	for name, v := range group {
+		if p, err := match.ParsePath(name); err == nil && p.Name() == k.Path.Name() && v != "" {
+			return []string{v}
+		}
+	}
+	return nil
+}
+
 // combinations are all lists of one value of each key, in order; none where a key has none.
 func combinations(keys []Key, texts func(*Key) []string) [][]string {
 	all := [][]string{nil}

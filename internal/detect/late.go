@@ -2,15 +2,14 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"annals.dev/internal/match"
 )
-
-// leastChunk is how much time is judged at once from History.
-const leastChunk = int64(time.Hour / time.Microsecond)
 
 // judgeLate judges the times again of which an event came too late for what memory holds.
 func (s *series) judgeLate(ctx context.Context, out Output) error {
@@ -20,15 +19,10 @@ func (s *series) judgeLate(ctx context.Context, out Output) error {
 	s.late = merged(s.late)
 	for len(s.late) > 0 {
 		x := s.late[0]
-		to := min(x.to, after(x.from, max(leastChunk, 4*s.reach)))
-		if err := s.judgeAgain(ctx, interval{x.from, to}, out); err != nil {
+		if err := s.judgeAgain(ctx, x, out); err != nil {
 			return fmt.Errorf("rule %s in cluster %s, from %s on: %w", s.rule.ID, s.state.cluster, time.UnixMicro(x.from).UTC().Format(time.RFC3339), err)
 		}
-		if to == x.to {
-			s.late = s.late[1:]
-		} else {
-			s.late[0].from = to + 1
-		}
+		s.late = s.late[1:]
 	}
 	s.late = nil
 	return nil
@@ -37,8 +31,9 @@ func (s *series) judgeLate(ctx context.Context, out Output) error {
 // judgeAgain finds what stands of an interval by History, and tells of what is different.
 func (s *series) judgeAgain(ctx context.Context, x interval, out Output) error {
 	e := s.engine
-	found, err := Judge(ctx, e.opt.History, e.closure(s.correlation), s.rule, s.state.cluster, x.from, x.to)
-	if err != nil {
+	var found []*Finding
+	keep := func(f *Finding) error { found = append(found, f); return nil }
+	if err := Judge(ctx, e.opt.History, e.closure(s.correlation), s.rule, s.state.cluster, x.from, x.to, keep); err != nil {
 		return err
 	}
 	standing, err := s.standing(ctx, x)
@@ -115,31 +110,76 @@ func (s *series) forget(values []string, t told) {
 	}
 }
 
-// Judge finds what a correlation finds in a cluster, of requests received in [from, to], by asking history for all that decides
-// about it. Rules are all that it is over, in any order.
-func Judge(ctx context.Context, history History, rules []*Rule, root *Rule, cluster string, from, to int64) ([]*Finding, error) {
-	e, problems := NewEngine(rules, nil, Options{})
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("rule %s: %s", problems[0].Rule, problems[0].Message)
+// maxJudged is how many events are judged at once. Where there are more, less time is.
+const maxJudged = 300_000
+
+var errTooMany = errors.New("too many events match")
+
+// Judge hands what a correlation finds in a cluster, of requests received in [from, to], to f, in order of time, by asking history
+// for all that decides about it. Rules are all that it is over, in any order; others may be among them.
+func Judge(ctx context.Context, history History, rules []*Rule, root *Rule, cluster string, from, to int64, f func(*Finding) error) error {
+	all, _ := NewEngine(rules, nil, Options{})
+	c := all.made[root.ID]
+	if c == nil {
+		return fmt.Errorf("rule %s is no correlation, or cannot be used", root.ID)
 	}
+	rules = all.closure(c)
+	for span := uint64(to - from); from <= to; {
+		end := to
+		if uint64(to-from) > span {
+			end = from + int64(span)
+		}
+		found, err := judgeOnce(ctx, history, rules, root, cluster, from, end)
+		if errors.Is(err, errTooMany) {
+			span = uint64(end-from) / 2
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, x := range found {
+			if err := f(x); err != nil {
+				return err
+			}
+		}
+		if end == to {
+			return nil
+		}
+		from, span = end+1, span+span/2
+	}
+	return nil
+}
+
+func judgeOnce(ctx context.Context, history History, rules []*Rule, root *Rule, cluster string, from, to int64) ([]*Finding, error) {
+	e, _ := NewEngine(rules, nil, Options{})
 	e.only, e.unbound = root, true
 	c := e.made[root.ID]
-	if c == nil {
-		return nil, fmt.Errorf("rule %s is no correlation", root.ID)
-	}
 	var where []*match.Predicate
 	for _, r := range rules {
 		if r.Where != nil {
 			where = append(where, r.Where)
 		}
 	}
+	limit := maxJudged
+	if to-from <= c.reach { // less time would not be fewer events
+		limit = math.MaxInt
+	}
 	var out Collect
-	begin := before(from, c.reach)
+	begin, n := before(from, c.reach), 0
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	err := history.Matches(ctx, cluster, match.Any(where...), begin, to, func(r *match.Row) {
+		if n++; n > limit {
+			cancel(errTooMany)
+			return
+		}
 		if at := RequestOf(r).Time; at >= begin && at <= to {
 			e.Feed(r, &out)
 		}
 	})
+	if n > limit {
+		return nil, errTooMany
+	}
 	if err == nil {
 		err = e.Flush(ctx, &out)
 	}

@@ -105,12 +105,7 @@ func (s *series) event(slot int, r *match.Row, q Request) {
 // finding takes a finding of another correlation.
 func (s *series) finding(slot int, f *Finding, id ID) {
 	e := entry{at: f.Time.UnixMicro(), id: id, rules: 1 << slot, pos: f.Positions}
-	texts := func(k *Key) []string {
-		if v := f.Group[k.Name]; v != "" {
-			return []string{v}
-		}
-		return nil
-	}
+	texts := func(k *Key) []string { return k.member(f.Group) }
 	e.values = s.slots[slot].combined(texts)
 	e.who = &about{User: f.User, As: f.As, Peer: f.Peer, Verb: f.Verb, Resource: f.Resource, Namespace: f.Namespace, Name: f.Name, Code: f.Code}
 	for _, values := range combinations(s.slots[slot].keys, texts) {
@@ -120,12 +115,7 @@ func (s *series) finding(slot int, f *Finding, id ID) {
 
 // gone takes a finding of another correlation back.
 func (s *series) gone(slot int, group map[string]string, at int64, id ID) {
-	texts := func(k *Key) []string {
-		if v := group[k.Name]; v != "" {
-			return []string{v}
-		}
-		return nil
-	}
+	texts := func(k *Key) []string { return k.member(group) }
 	for _, values := range combinations(s.slots[slot].keys, texts) {
 		if g := s.groups[joined(values)]; g != nil {
 			if i, ok := g.find(at, id); ok {

@@ -278,4 +278,3 @@ func Groups(ctx context.Context, reader, sight *query.Reader, q Question, byUser
 	})
 	return groups, cov, err
 }
-
