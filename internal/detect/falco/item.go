@@ -167,7 +167,7 @@ func (it *item) overrides(appendable, replaceable []string) bool {
 		}
 	}
 	for key := range it.keys {
-		if it.override[key] == "" && !slices.Contains([]string{"rule", "macro", "list", "override", "source"}, key) {
+		if !it.failed && it.override[key] == "" && !slices.Contains([]string{"rule", "macro", "list", "override", "source"}, key) {
 			it.tell("warning", "%s is not named in override, so it is not used", key)
 		}
 	}

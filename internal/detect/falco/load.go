@@ -108,27 +108,43 @@ func written(lines []string) string {
 	return strings.TrimRight(strings.Join(lines, ""), "\n")
 }
 
-// flatten gives a list's items with the items of the lists in it in their place, quoted where they hold blanks.
-func (l *loader) flatten(name string, within []string) (items []string, err error) {
-	if slices.Contains(within, name) || len(within) > maxDepth {
-		return nil, fmt.Errorf("it is defined by itself")
+// flatList is a list with the items of the lists in it in their place.
+type flatList struct {
+	items []string
+	err   error
+	done  bool
+}
+
+// flatten puts the items of lists in the place of their names, quoted where they hold blanks.
+func (l *loader) flatten(name string, done map[string]*flatList) *flatList {
+	f := done[name]
+	if f != nil {
+		if !f.done {
+			return &flatList{err: fmt.Errorf("it is defined by itself")}
+		}
+		return f
 	}
+	f = &flatList{}
+	done[name] = f
 	for _, item := range l.lists[name].items {
 		if l.lists[item] == nil {
 			if strings.ContainsAny(item, " \t\r\n") && !strings.HasPrefix(item, `"`) && !strings.HasPrefix(item, "'") {
 				item = quote(item)
 			}
-			items = append(items, item)
+			f.items = append(f.items, item)
 		} else {
-			more, err := l.flatten(item, append(within, name))
-			if err != nil {
-				return nil, err
-			}
-			items = append(items, more...)
+			more := l.flatten(item, done)
+			f.err = more.err
+			f.items = append(f.items, more.items...)
 		}
-		if len(items) > maxItems {
-			return nil, fmt.Errorf("it has more than %d items", maxItems)
+		if f.err == nil && len(f.items) > maxItems {
+			f.err = fmt.Errorf("it has more than %d items", maxItems)
+		}
+		if f.err != nil {
+			f.items = nil
+			break
 		}
 	}
-	return items, nil
+	f.done = true
+	return f
 }

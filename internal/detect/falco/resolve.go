@@ -2,6 +2,8 @@ package falco
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +13,7 @@ const maxChecks = 20000
 // resolver puts lists and macros into conditions and binds the checks.
 type resolver struct {
 	binder
-	lists   map[string][]string // flattened
+	lists   map[string]*flatList
 	macros  map[string]*macroDef
 	done    map[string]resolved
 	within  []string // the macros that are being resolved
@@ -26,14 +28,11 @@ type resolved struct {
 }
 
 func newResolver(l *loader, opt Options) *resolver {
-	r := &resolver{binder: binder{opt.Upstream}, lists: map[string][]string{}, macros: l.macros, done: map[string]resolved{}, testers: map[string]*tester{}}
-	for name := range l.lists {
-		items, err := l.flatten(name, nil)
-		if err != nil {
-			d := l.lists[name]
-			l.problem(d.file, d.line, "", "error", "list %s: %v", name, err)
+	r := &resolver{binder: binder{opt.Upstream}, lists: map[string]*flatList{}, macros: l.macros, done: map[string]resolved{}, testers: map[string]*tester{}}
+	for _, name := range slices.Sorted(maps.Keys(l.lists)) {
+		if f := l.flatten(name, r.lists); f.err != nil {
+			l.problem(l.lists[name].file, l.lists[name].line, "", "error", "list %s: %v", name, f.err)
 		}
-		r.lists[name] = items
 	}
 	for _, name := range l.macroOrder {
 		m := l.macros[name]
@@ -152,12 +151,14 @@ func (r *resolver) withLists(condition string) (string, error) {
 			continue
 		}
 		end := i + wordLength(condition[i:])
-		items, ok := r.lists[condition[i:end]]
+		l := r.lists[condition[i:end]]
 		switch {
-		case !ok:
+		case l == nil:
 			b.WriteString(condition[i:end])
-		case len(items) > 0:
-			b.WriteString(strings.Join(items, ", "))
+		case l.err != nil:
+			return "", fmt.Errorf("list %s: %w", condition[i:end], l.err)
+		case len(l.items) > 0:
+			b.WriteString(strings.Join(l.items, ", "))
 		default: // and a comma beside it
 			if before := strings.TrimRight(b.String(), " \t\r\n"); strings.HasSuffix(before, ",") {
 				b.Reset()
