@@ -22,7 +22,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 HAVE_CC    = command -v gcc >/dev/null 2>&1 && command -v g++ >/dev/null 2>&1
 HAVE_TOOLS = command -v npm >/dev/null 2>&1 && command -v jq >/dev/null 2>&1 && [ -n "$(CHROMIUM)" ]
 
-.PHONY: test web browser deps ready ready-tools corpus soak bench bench-ledger bench-capture fuzz build
+.PHONY: test web browser deps ready ready-tools corpus soak bench bench-ledger bench-capture bench-baseline fuzz build
 
 build: ready
 	$(GO) build -o annals ./cmd/annals
@@ -78,11 +78,15 @@ soak: ready
 	cd test/diff && ANNALS_CASES=$(CASES) $(GO) test -count=1 -timeout 6h ./...
 	cd test/e2e && ANNALS_OUTAGE=2m $(GO) test -count=1 -timeout 30m -v -run TestProxyOutage .
 
-bench: bench-ledger bench-capture
+bench: bench-ledger bench-capture bench-baseline
 
 bench-ledger bench-capture: ready
 	@if [ ! -f "$(CORPUS)/normal-full.log.gz" ]; then echo "make $@ CORPUS=FOLDER: the folder that holds normal-full.log.gz, normal-gce.log.gz, normal-metadata.log.gz and policies/" >&2; exit 2; fi
 	cd $(if $(filter %ledger,$@),test/bench,test/diff/bench) && $(GO) run . -corpus "$(abspath $(CORPUS))" $(BENCH)
+
+# bench-baseline is the labelled benchmark of baselines: what docs/baselines.md publishes.
+bench-baseline: ready
+	$(GO) test -count=1 -timeout 30m -v -run TestFigures ./internal/detect/baseline/trial -seeds 20
 
 fuzz: ready
 	@for pkg in $$($(GO) list ./...); do \
