@@ -1,6 +1,7 @@
 package match
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,60 @@ func FuzzWords(f *testing.F) {
 		for _, path := range [][]string{nil, {"k"}, {"k", "l"}} {
 			test := &jsonTest{field: fields["requestObject"], path: path, value: pattern("a*")}
 			test.in([]byte(text), &scratch)
+		}
+	})
+}
+
+// FuzzDerive holds what is derived against its column and its needs, and what a tape says against what a walker does.
+func FuzzDerive(f *testing.F) {
+	for _, tt := range derivedBodies {
+		f.Add([]byte(tt.body))
+	}
+	for _, body := range hostile(10) {
+		f.Add([]byte(body))
+	}
+	paths := [][]string{nil, {"spec"}, {"spec", "containers", "name"}, {"op"}, {"rules", "verbs"}, {"a"}}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var tp tape
+		var derived facts
+		tp.read(body) // any bytes do no harm
+		extract(&tp, &derived)
+		if !audit.Span(body).Valid() {
+			return
+		}
+		v := &audit.View{RequestObject: body}
+		r := &Row{View: v}
+		column := append(append([]byte{}, valid(body)...), bodySeparator)
+		words := map[uint32]bool{}
+		EventText(v, func(span []byte) { Words(span, func(h uint32) { words[h] = true }) })
+		for _, field := range derivedFields {
+			for _, value := range []value{anything, pattern("*e*"), literal("true"), literal("?"), pattern("system:*")} {
+				test := &derivedTest{field, value}
+				met := test.match(r)
+				if field.column == bodies && test.in(column) != met {
+					t.Fatalf("%s is %v in memory, and not in its column, of %q", Leaf{test}, met, body)
+				}
+				if met && !test.need().Met(func(h uint32) bool { return words[h] }) {
+					t.Fatalf("%s is met, but what it needs is not there, of %q", Leaf{test}, body)
+				}
+			}
+		}
+		tp.read(valid(body))
+		for _, path := range paths {
+			var walked, taped []string
+			var scratch []byte
+			p := &Path{fields["requestObject"], path}
+			p.Each(&Row{View: v}, func(v Value) bool {
+				walked = append(walked, valueText(v))
+				return true
+			})
+			tp.each(0, path, &scratch, func(v Value) bool {
+				taped = append(taped, valueText(v))
+				return true
+			})
+			if !slices.Equal(walked, taped) {
+				t.Fatalf("%q leads to %q, and on a tape to %q, in %q", path, walked, taped, body)
+			}
 		}
 	})
 }

@@ -123,6 +123,8 @@ func TestPathIsWhatTestsSee(t *testing.T) {
 					v = &leaf.value
 				case *jsonTest:
 					v = &leaf.value
+				case *derivedTest:
+					v = &leaf.value
 				default:
 					continue
 				}

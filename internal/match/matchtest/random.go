@@ -19,6 +19,24 @@ func Random(rng *rand.Rand, events [][]byte) string {
 	return g.query(3)
 }
 
+// derived are tests of what is derived from events.
+var derived = []string{
+	"pod.privileged:true", "pod.privileged:*", "pod.hostPath:/etc", "pod.hostPath:/*", "pod.hostPath:*", "pod.hostPathWritable:*",
+	"-pod.hostPathWritable:/", "pod.hostNetwork:true", "pod.hostPID:true", "pod.hostIPC:*", "pod.shareProcessNamespace:*",
+	"pod.capability:SYS_ADMIN", "pod.capability:*", "pod.image:*", "pod.image:*:*", "pod.image:x", "pod.image:*nginx*",
+	"pod.container:a", "pod.container:*", "pod.container:*c*", "pod.command:sh*", "pod.command:*", "pod.command:*curl*",
+	"pod.serviceAccount:*", "pod.serviceAccount:default", "pod.runAsUser:0", "pod.runAsUser:*",
+	"pod.allowPrivilegeEscalation:(true OR false)", "pod.procMount:*", "pod.seccomp:RuntimeDefault", "pod.seccomp:*",
+	"pod.apparmor:*", "pod.sysctl:*", "pod.volumeType:hostPath", "pod.volumeType:configMap", "pod.volumeType:*", "pod.secret:*",
+	"pod.node:*", "pod.hostPort:8080", "pod.hostPort:*", "pod.imagePullSecret:*", "pod.automountToken:false", "pod.ephemeral:*",
+	"role.verb:get", "role.verb:*", "role.resource:secrets", "role.resource:*", "role.apiGroup:*", "role.nonResourceURL:/*",
+	`role.grant:"* *"`, "role.grant:*secrets", `role.grant:"escalate ?"`, "role.aggregates:*", "binding.user:eve",
+	"binding.user:system:serviceaccount:*", "binding.group:*", "binding.role:cluster-admin", "binding.role:*", "csr.signer:*",
+	"csr.user:*", "object.name:*", "object.name:p", "object.name:made", "object.namespace:*", "object.namespace:n",
+	"-object.name:*", "actor:*", "actor:eve", "actor:system:*", "exec.command:*", "exec.command:*shadow", "exec.container:web",
+	"exec.container:*",
+}
+
 type generator struct {
 	rng    *rand.Rand
 	events [][]byte
@@ -72,6 +90,8 @@ func leaves(v any, path []string, out []leaf) []leaf {
 
 func (g *generator) term() string {
 	switch g.rng.IntN(20) {
+	case 1:
+		return pick(g.rng, derived)
 	case 0:
 		return pick(g.rng, []string{
 			"mark:salvaged", "mark:truncated", "mark:conflict", "mark:*", "dialect:v1", "dialect:gke", "dialect:*",
