@@ -292,6 +292,9 @@ func (e *Engine) Flush(ctx context.Context, out Output) error {
 	return nil
 }
 
+// Clusters are those of which it has seen events.
+func (e *Engine) Clusters() []string { return slices.Sorted(maps.Keys(e.states)) }
+
 // closure is a correlation's rule and all that it is over.
 func (e *Engine) closure(c *correlation) []*Rule {
 	all := []*Rule{c.rule}

@@ -111,12 +111,16 @@ func (r *recorder) flush(ctx context.Context, sorted bool) error {
 	}
 	var batch ledger.Batch
 	var recs []Recorded
+	var keys []ID
 	send := func() error {
 		if len(batch.Events) == 0 {
 			return nil
 		}
 		batch.Cluster, batch.Origin = ledger.Own, Origin
 		if _, err := r.ledger.Append(ctx, batch); err != nil {
+			for _, id := range keys {
+				delete(r.ids, id)
+			}
 			return fmt.Errorf("what was found is not recorded yet: %w", err)
 		}
 		r.count += uint64(len(recs))
@@ -125,7 +129,7 @@ func (r *recorder) flush(ctx context.Context, sorted bool) error {
 				r.told(rec)
 			}
 		}
-		batch.Events, recs = batch.Events[:0], recs[:0]
+		batch.Events, recs, keys = batch.Events[:0], recs[:0], keys[:0]
 		return nil
 	}
 	for _, o := range r.queue {
@@ -141,6 +145,7 @@ func (r *recorder) flush(ctx context.Context, sorted bool) error {
 			return fmt.Errorf("the event of a finding: %w", err)
 		}
 		r.ids[id] = struct{}{}
+		keys = append(keys, id)
 		batch.Events = append(batch.Events, e)
 		recs = append(recs, Recorded{Finding: o.find, Withdrawal: o.withdraw})
 		if len(batch.Events) == recordBatch {

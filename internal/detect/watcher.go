@@ -3,10 +3,14 @@ package detect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
+	"annals.dev/internal/disk"
 	"annals.dev/internal/ledger"
 	"annals.dev/internal/match"
 )
@@ -26,13 +30,19 @@ type WatchConfig struct {
 type Watcher struct {
 	cfg    WatchConfig
 	log    *slog.Logger
-	engine *Engine // these four are the goroutine's that runs
+	engine *Engine // these are the goroutine's that runs
 	out    *recorder
 	next   map[string]uint64 // by cluster: the position to read next
 	row    match.Row
+	dir    string // where the state is kept
+	dirty  bool   // something was looked at since it was saved
+	saved  time.Time
+	took   time.Duration // to save it
+	fresh  bool          // not all that was there at the start has been looked at
 
 	mu    sync.Mutex // guards what follows
 	rules []*Rule    // to be used from the next batch on; nil: no others
+	used  []*Rule    // those in use, and detectors'
 	stats WatchStats
 	subs  map[int]func(Recorded)
 	sub   int
@@ -46,7 +56,8 @@ type WatchStats struct {
 	Events   uint64 // looked at since the start
 	Findings uint64 // recorded since the start, withdrawals among them
 	Problems []Problem
-	Err      error // the last attempt failed; it is tried again
+	Notes    []string // what had to begin anew
+	Err      error    // the last attempt failed; it is tried again
 }
 
 // WatchCluster says how far a watcher is behind in a cluster.
@@ -62,19 +73,104 @@ func NewWatcher(cfg WatchConfig) (*Watcher, []Problem, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &Watcher{cfg: cfg, log: cfg.Log, next: make(map[string]uint64), subs: make(map[int]func(Recorded)), turn: make(chan struct{}, 1)}
+	w := &Watcher{cfg: cfg, log: cfg.Log, dir: filepath.Join(cfg.Dir, "detect"), subs: make(map[int]func(Recorded)), turn: make(chan struct{}, 1), fresh: true}
 	w.out = newRecorder(cfg.Ledger, w.tell)
-	var problems []Problem
-	w.engine, problems = NewEngine(cfg.Rules, cfg.Detectors, Options{Lateness: cfg.Lateness, History: cfg.History, Log: cfg.Log})
-	w.stats.Rules, w.stats.Problems = len(w.engine.Rules()), problems
-	return w, problems, nil
+	problems := w.begin(cfg.Rules)
+	if err := disk.OS(cfg.Dir).MkdirAll("detect"); err != nil {
+		return nil, problems, fmt.Errorf("what the watcher holds is kept in %s: %w", w.dir, err)
+	}
+	state, err := readState(w.dir)
+	if err == nil && state != nil {
+		err = w.restore(state)
+	}
+	if errors.Is(err, errState) {
+		w.begin(cfg.Rules)
+		why := fmt.Sprintf("%s is damaged: all events are looked at again; what is on record is not recorded twice: %v", filepath.Join(w.dir, stateFile), err)
+		w.log.Error(why)
+		w.stats.Notes = append(w.stats.Notes, why)
+		state, err = nil, os.Rename(filepath.Join(w.dir, stateFile), filepath.Join(w.dir, stateFile+".damaged"))
+	}
+	if err != nil {
+		return nil, problems, err
+	}
+	var told uint64
+	if state != nil {
+		told = state.Told
+	}
+	_, err = Since(context.Background(), cfg.Ledger, told, func(rec Recorded) error { w.engine.Told(rec); return nil })
+	return w, problems, err
+}
+
+// begin makes an engine that holds nothing.
+func (w *Watcher) begin(rules []*Rule) []Problem {
+	e, problems := NewEngine(rules, w.cfg.Detectors, Options{Lateness: w.cfg.Lateness, History: w.cfg.History, Log: w.log})
+	w.engine, w.next = e, make(map[string]uint64)
+	e.Hold(w.fresh)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.used = e.Rules()
+	w.stats.Rules, w.stats.Problems = len(w.used), problems
+	return problems
+}
+
+// restore takes up what was saved.
+func (w *Watcher) restore(x *saved) error {
+	begun, err := w.engine.Load(x.Engine)
+	if err != nil {
+		return err
+	}
+	for _, err := range begun {
+		w.log.Warn("watching", "err", err)
+		w.stats.Notes = append(w.stats.Notes, err.Error())
+	}
+	for name, next := range x.Next {
+		w.next[name] = next
+	}
+	return nil
+}
+
+// recordRest records what was found and not recorded yet, also where everything ends: what is saved knows of it.
+func (w *Watcher) recordRest() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return w.out.flush(ctx, false)
+}
+
+// saveEvery is how often the state is saved at most; a large one, that takes long, is saved less often.
+const saveEvery = 5 * time.Second
+
+// save keeps the state, if it is time.
+func (w *Watcher) save(now bool) error {
+	if !w.dirty || !now && time.Since(w.saved) < max(saveEvery, 50*w.took) {
+		return nil
+	}
+	if err := w.recordRest(); err != nil {
+		return err
+	}
+	begun := time.Now()
+	engine, err := w.engine.Save()
+	if engine == nil {
+		return err
+	}
+	if err != nil {
+		w.log.Warn("what a detector holds cannot be saved", "err", err)
+	}
+	b, err := (&saved{Next: w.next, Told: w.next[ledger.Own], Engine: engine}).encode()
+	if err == nil {
+		err = writeState(w.dir, b)
+	}
+	if err != nil {
+		return fmt.Errorf("what the watcher holds is not saved: %w", err)
+	}
+	w.saved, w.took, w.dirty = time.Now(), time.Since(begun), false
+	return nil
 }
 
 // Rules are those in use.
 func (w *Watcher) Rules() []*Rule {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.engine.Rules()
+	return w.used
 }
 
 // SetRules uses other rules from the next batch on. Those that are the same, ID and version, go on with what they hold; others
@@ -119,13 +215,18 @@ func (w *Watcher) Stats() WatchStats {
 
 // Run watches until ctx ends. What fails is told in Stats and the log, and tried again. It returns the error of the end: nil if
 // all was saved.
-func (w *Watcher) Run(ctx context.Context) error {
+func (w *Watcher) Run(ctx context.Context) (err error) {
 	select {
 	case w.turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil
 	}
-	defer func() { <-w.turn }()
+	defer func() {
+		if serr := w.save(true); err == nil {
+			err = serr
+		}
+		<-w.turn
+	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -138,6 +239,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 			if errors.Is(err, ledger.ErrClosed) {
 				return err
 			}
+			w.log.Error("watching", "err", err)
+		} else if err := w.save(false); err != nil {
 			w.log.Error("watching", "err", err)
 		}
 		select {
@@ -164,7 +267,10 @@ func (w *Watcher) CatchUp(ctx context.Context, progress func(done, total uint64)
 	if err := w.engine.Flush(ctx, w.out); err != nil {
 		return err
 	}
-	return w.out.flush(ctx, false)
+	if err := w.out.flush(ctx, false); err != nil {
+		return err
+	}
+	return w.save(true)
 }
 
 // step looks at all that is new.
@@ -187,19 +293,37 @@ func (w *Watcher) step(ctx context.Context, progress func(done, total uint64)) (
 			return err
 		}
 	}
-	w.engine.Tick(time.Now(), w.out)
+	w.fresh = false
+	w.engine.Hold(false)
+	now := time.Now()
+	for _, name := range w.engine.Clusters() {
+		if err := w.engine.Advance(ctx, name, now, w.out); err != nil {
+			return err
+		}
+	}
+	w.engine.Tick(now, w.out)
 	return w.out.flush(ctx, false)
 }
 
 // takeRules changes over to the rules that were set.
 func (w *Watcher) takeRules() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.rules == nil {
+	rules := w.rules
+	w.rules = nil
+	w.mu.Unlock()
+	if rules == nil {
 		return
 	}
-	w.engine, w.stats.Problems = NewEngine(w.rules, w.cfg.Detectors, w.engine.opt)
-	w.rules, w.stats.Rules = nil, len(w.engine.Rules())
+	held, err := w.engine.Save()
+	next := w.next
+	w.begin(rules)
+	w.next = next
+	if err == nil {
+		_, err = w.engine.Load(held)
+	}
+	if err != nil {
+		w.log.Error("the rules were changed, and windows begin anew", "err", err)
+	}
 }
 
 // note keeps the figures.

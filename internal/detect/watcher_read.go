@@ -72,6 +72,6 @@ func (w *Watcher) batch(ctx context.Context, cluster string, next uint64, sorted
 	w.mu.Lock()
 	w.stats.Events += next - w.next[cluster]
 	w.mu.Unlock()
-	w.next[cluster] = next
+	w.next[cluster], w.dirty = next, true
 	return nil
 }

@@ -243,6 +243,7 @@ func (v *verifier) signingKey() {
 var neighbours = []string{
 	descriptionFile, headsFile, "lock", "clusters", walDir, "keys",
 	"pki", "tokens.json", "tokens.json.lock", "questions.yaml", "follow", "import", "annals.sock", "annals.sock.at", "annals.yaml", "lost+found",
+	"watch.yaml", "detect", "alert",
 }
 
 // neighbours notes what else lies beside the ledger: nothing reads it, but whoever put it there had access.
