@@ -74,7 +74,7 @@ func text(o operand) string {
 	case list:
 		return texts(o)
 	case literal:
-		return quote(string(o))
+		return inQuotes(string(o))
 	}
 	return ""
 }
@@ -91,7 +91,10 @@ func argument(arg *string) string {
 	if arg == nil {
 		return ""
 	}
-	return "[" + *arg + "]"
+	if fieldArgument.FindString(*arg) == *arg && *arg != "" {
+		return "[" + *arg + "]"
+	}
+	return "[" + inQuotes(*arg) + "]"
 }
 
 // String is the check as it would be written.
@@ -116,9 +119,20 @@ func (c *check) String() string {
 	return s
 }
 
+// quote writes a text so that it is read back as the same.
 func quote(s string) string {
 	if s != "" && bareString.FindString(s) == s {
 		return s
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s) + `"`
+	return inQuotes(s)
+}
+
+// inQuotes writes a backslash at the end as Falco reads one there, since a quote after a backslash never ends a text.
+func inQuotes(s string) string {
+	body, last := strings.CutSuffix(s, `\`)
+	body = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(body)
+	if last {
+		body += `\ `
+	}
+	return `"` + body + `"`
 }

@@ -214,7 +214,7 @@ func scopeDefects(e expr) (found []defect) {
 	})
 	var created []string
 	for _, resource := range []string{"clusterroles", "roles", "clusterrolebindings", "rolebindings", "services", "ingresses"} {
-		if body && asks(resource, absent, "create") && !asks(resource, absent, "update") && !asks(resource, absent, "patch") {
+		if body && !asks("pods", absent, "create") && asks(resource, absent, "create") && !asks(resource, absent, "update") && !asks(resource, absent, "patch") {
 			created = append(created, resource)
 		}
 	}

@@ -71,9 +71,9 @@ func TestPrecedence(t *testing.T) {
 		`x.y in (b, "c d", 'e')`:   `x.y in (b, "c d", e)`,
 		`x.y[a/b] startswith "x"`:  "x.y[a/b] startswith x",
 		`x.y = val(p.q[1])`:        "x.y = p.q[1]",
-		`join( "-" , (x.y,a.b))=1`: `join(-, (x.y, a.b)) = 1`,
+		`join( "-" , (x.y,a.b))=1`: `join("-", (x.y, a.b)) = 1`,
 		`x.y = allof (a, b)`:       "x.y = allof (a, b)",
-		`getopt(x.y, "n:")[n] = 1`: "getopt(x.y, n:)[n] = 1",
+		`getopt(x.y, "n:")[n] = 1`: `getopt(x.y, "n:")[n] = 1`,
 		`x.y = "a\tb\"c\\d e\/f"`:  `x.y = "a\tb\"c\\d e/f"`,
 	} {
 		e, err := parse(in)
