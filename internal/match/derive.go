@@ -164,6 +164,19 @@ func (m *memo) factsOf(request, response []byte) *facts {
 	return &m.facts
 }
 
+// tape is that of a body, if many look at the event; nil otherwise, and of what is no body.
+func (r *Row) tape(f *field) *tape {
+	switch {
+	case r.memo == nil || !r.memo.shared || f.column != bodies:
+		return nil
+	case f.name == "requestObject":
+		return r.memo.requestTape(r.View.RequestObject)
+	case f.name == "responseObject":
+		return r.memo.responseTape(r.View.ResponseObject)
+	}
+	return nil
+}
+
 // withMemo gives f what is known of the event: the row's while a predicate looks at it, else one for the moment.
 func (r *Row) withMemo(f func(*memo) bool) bool {
 	if r.memo != nil {

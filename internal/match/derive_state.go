@@ -176,7 +176,7 @@ func extractMeta(t *tape, f *facts) {
 	}
 	var scratch []byte
 	for d, path := range map[derived][]string{bodyName: {"metadata", "name"}, bodyNamespace: {"metadata", "namespace"}} {
-		t.each(0, path, &scratch, func(v Value) bool {
+		t.each(path, &scratch, func(v Value) bool {
 			if v.Kind == StringValue {
 				f.add(d, v.Text)
 			}

@@ -139,7 +139,7 @@ func FuzzDerive(f *testing.F) {
 				walked = append(walked, valueText(v))
 				return true
 			})
-			tp.each(0, path, &scratch, func(v Value) bool {
+			tp.each(path, &scratch, func(v Value) bool {
 				taped = append(taped, valueText(v))
 				return true
 			})

@@ -115,12 +115,11 @@ func (w *walker) leaf(i int) int {
 	case '[':
 		return w.elements(i, nil, nil)
 	case '{':
-		end := i
+		end := w.skip(i)
 		if w.each != nil {
-			end = w.skip(i)
 			w.hit = !w.each(Value{ObjectValue, w.b[i:end]})
-		} else if w.hit = w.value.any(); !w.hit {
-			end = w.skip(i)
+		} else {
+			w.hit = w.value.any()
 		}
 		return end
 	}
@@ -144,8 +143,8 @@ func (w *walker) leaf(i int) int {
 	switch {
 	case w.each != nil:
 		w.hit = !w.each(Value{kind, text})
-	case kind != NullValue:
-		w.hit = w.value.matches(text, kind == StringValue)
+	default:
+		w.hit = w.value.meets(Value{kind, text})
 	}
 	return end
 }

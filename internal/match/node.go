@@ -78,6 +78,9 @@ func (r *Row) decode(t audit.Text) []byte {
 }
 
 func (t *jsonTest) match(r *Row) bool {
+	if tape := r.tape(t.field); tape != nil {
+		return !tape.each(t.path, &r.scratch, func(v Value) bool { return !t.value.meets(v) })
+	}
 	return t.in(valid(t.field.span(r.View)), &r.scratch)
 }
 

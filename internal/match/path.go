@@ -96,6 +96,10 @@ func (p *Path) Each(r *Row, f func(Value) bool) {
 	case d.derivation != nil:
 		r.eachDerived(d.derivation.id, func(b []byte) bool { return f(Value{StringValue, b}) })
 	case d.span != nil:
+		if tape := r.tape(d); tape != nil {
+			tape.each(p.path, &r.scratch, f)
+			return
+		}
 		if b := valid(d.span(r.View)); len(b) > 0 {
 			w := walker{b: b, each: f, strings: !d.object, scratch: &r.scratch}
 			w.walk(d, p.path)

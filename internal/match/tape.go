@@ -122,13 +122,17 @@ func (t *tape) text(i int32, scratch *[]byte) []byte {
 	return *scratch
 }
 
-// each hands the values that the path leads to to f, as walker does.
-func (t *tape) each(i int32, path []string, scratch *[]byte, f func(Value) bool) bool {
+// each hands the values that the path leads to to f until it returns false, as walker does.
+func (t *tape) each(path []string, scratch *[]byte, f func(Value) bool) bool {
+	return len(t.nodes) == 0 || t.eachIn(0, path, scratch, f)
+}
+
+func (t *tape) eachIn(i int32, path []string, scratch *[]byte, f func(Value) bool) bool {
 	n := &t.nodes[i]
 	switch {
 	case n.kind == arrayValue:
 		for c := range t.in(i) {
-			if !t.each(c, path, scratch, f) {
+			if !t.eachIn(c, path, scratch, f) {
 				return false
 			}
 		}
@@ -136,7 +140,7 @@ func (t *tape) each(i int32, path []string, scratch *[]byte, f func(Value) bool)
 		return f(Value{n.kind, t.text(i, scratch)})
 	case n.kind == ObjectValue:
 		for c := range t.in(i) {
-			if t.key(c).Is(path[0]) && !t.each(c, path[1:], scratch, f) {
+			if t.key(c).Is(path[0]) && !t.eachIn(c, path[1:], scratch, f) {
 				return false
 			}
 		}

@@ -37,6 +37,17 @@ func (v *value) any() bool {
 	return len(v.parts) == 2 && len(v.parts[0]) == 0 && len(v.parts[1]) == 0
 }
 
+// meets tests a value. An object has no text, but it is a value.
+func (v *value) meets(x Value) bool {
+	switch x.Kind {
+	case ObjectValue:
+		return v.any()
+	case NullValue:
+		return false
+	}
+	return v.matches(x.Text, x.Kind == StringValue)
+}
+
 // matches tests a decoded string, or a number or boolean as it is written. An empty string is as good as none.
 func (v *value) matches(b []byte, isString bool) bool {
 	switch {
