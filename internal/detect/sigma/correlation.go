@@ -167,7 +167,6 @@ func (d *draft) readThreshold(kind string, n, v *yaml.Node) {
 			f, err := number(text(of))
 			if err != nil || of.Tag == "!!str" {
 				d.tell(failure, of.Line, "%s wants a number, and %q is none", k.Value, text(of))
-				continue
 			}
 			r.Compare = append(r.Compare, detect.Comparison{Op: k.Value, N: f})
 		case k.Value == "field":

@@ -1,6 +1,8 @@
 package sigma
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,7 +11,7 @@ import (
 
 // meant are names that rules use as if the event had them, and what was surely meant.
 var meant = map[string]string{
-	"apiGroup": "objectRef.apiGroup", "apiVersion": "objectRef.apiVersion", "hostPath": "pod.hostPath", "capabilities": "pod.capability",
+	"hostPath": "pod.hostPath", "capabilities": "pod.capability",
 	"privileged": "pod.privileged", "hostNetwork": "pod.hostNetwork", "hostPID": "pod.hostPID", "hostIPC": "pod.hostIPC", "image": "pod.image",
 	"serviceAccountName": "pod.serviceAccount", "username": "user.username", "groups": "user.groups", "subresource": "objectRef.subresource",
 	"sourceIP": "peer", "sourceip": "peer", "statusCode": "responseStatus.code", "uri": "requestURI", "useragent": "userAgent",
@@ -17,18 +19,26 @@ var meant = map[string]string{
 
 // lookUp finds the field that a rule names. A field that no event has is told, and nil: the rule is used, for what of it works.
 func (d *draft) lookUp(name string, line int) *match.Path {
-	if name != "apiGroup" { // a short name of the search language; as a member of the event it is one that rules think there is
-		if p, err := match.ParsePath(name); err == nil {
-			return p
-		}
+	p, err := parsePath(name)
+	if err != nil {
+		d.tell(warning, line, "no audit event has a field %q, so no event passes this test; %v", name, err)
 	}
-	if to := meant[name]; to != "" {
-		d.tell(warning, line, "no audit event has a field %q, so no event passes this test; write %s", name, to)
-		return nil
+	return p
+}
+
+// parsePath reads the name of a field. Its error says what to write in its place.
+func parsePath(name string) (*match.Path, error) {
+	switch name {
+	case "user": // the short name of the search language, and not the object in the event
+		name = "user.username"
+	case "apiGroup": // as a member of the event it is one that rules think there is, although the search language has it
+		return nil, errors.New("write objectRef.apiGroup")
 	}
-	_, err := match.ParsePath(name)
-	d.tell(warning, line, "no audit event has a field %q, so no event passes this test: %v", name, err)
-	return nil
+	p, err := match.ParsePath(name)
+	if to := meant[name]; err != nil && to != "" {
+		err = fmt.Errorf("write %s", to)
+	}
+	return p, err
 }
 
 // verbs are what an audit event's may be: those of resources, and the methods of HTTP where it is about none.

@@ -129,14 +129,9 @@ func (d *draft) member(name, ref string, of *draft) *match.Path {
 			return nil
 		}
 	}
-	p, err := match.ParsePath(field)
-	if err != nil || field == "apiGroup" {
-		to := meant[field]
-		if to == "" {
-			d.tell(failure, d.corr.line, "no event has a field %q to group by or to count: %v", field, err)
-		} else {
-			d.tell(failure, d.corr.line, "no event has a field %q to group by or to count; write %s", field, to)
-		}
+	p, err := parsePath(field)
+	if err != nil {
+		d.tell(failure, d.corr.line, "no event has a field %q to group by or to count; %v", field, err)
 	}
 	return p
 }

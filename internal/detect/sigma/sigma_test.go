@@ -22,7 +22,7 @@ func row(t testing.TB, event string) *match.Row {
 	return &match.Row{View: v, Cluster: "prod", Origin: "file"}
 }
 
-// parse reads one file.
+// parseText reads one file.
 func parseText(text string, placeholders map[string][]string) ([]*detect.Rule, []detect.Problem) {
 	return Parse([]detect.File{{Name: "rules.yml", Data: []byte(text)}}, Options{Placeholders: placeholders})
 }
@@ -36,8 +36,9 @@ func show(problems []detect.Problem) string {
 	return w.String()
 }
 
-// TestPublicPack loads the rules of SigmaHQ as they are.
-func TestPublicPack(t *testing.T) {
+// publicPack is the rules of SigmaHQ as they are.
+func publicPack(t testing.TB) ([]*detect.Rule, []detect.Problem) {
+	t.Helper()
 	dir := os.Getenv("ANNALS_CORPUS")
 	if dir == "" {
 		t.Skip("ANNALS_CORPUS is not set: it names the folder that holds packs/ (make corpus)")
@@ -54,9 +55,5 @@ func TestPublicPack(t *testing.T) {
 		}
 		files = append(files, detect.File{Name: n, Data: data})
 	}
-	rules, problems := Parse(files, Options{})
-	if len(rules) != 16 {
-		t.Errorf("%d rules are used, want 16", len(rules))
-	}
-	t.Log(show(problems))
+	return Parse(files, Options{})
 }
