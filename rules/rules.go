@@ -6,7 +6,7 @@ package rules
 
 import "embed"
 
-// FS holds the rules, without their events.
+// FS holds the rules, and beside each its events.
 //
-//go:embed all:*
+//go:embed */*.yml
 var FS embed.FS
