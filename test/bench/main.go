@@ -34,7 +34,7 @@ type config struct {
 }
 
 // The parts of the bench.
-var parts = []string{"ingest", "search", "growth", "ask"}
+var parts = []string{"ingest", "search", "growth", "ask", "detect"}
 
 func main() {
 	var err error
@@ -105,7 +105,7 @@ func (c *config) run(ctx context.Context) error {
 		defer os.RemoveAll(dir)
 	}
 	c.dir = dir
-	if c.annals == "" && !slices.Equal(c.only, []string{"ask"}) {
+	if c.annals == "" && slices.ContainsFunc(c.only, func(p string) bool { return p != "ask" && p != "detect" }) {
 		c.annals = filepath.Join(dir, "annals")
 		say("building annals")
 		build := exec.CommandContext(ctx, "go", "build", "-o", c.annals, "annals.dev/cmd/annals")
@@ -128,6 +128,11 @@ func (c *config) run(ctx context.Context) error {
 	if slices.Contains(c.only, "ask") {
 		if err := c.screens(ctx, t); err != nil {
 			return fmt.Errorf("ask: %w", err)
+		}
+	}
+	if slices.Contains(c.only, "detect") {
+		if err := c.detection(ctx, t); err != nil {
+			return fmt.Errorf("detect: %w", err)
 		}
 	}
 	return t.print(os.Stdout)
