@@ -23,6 +23,8 @@ type Client struct {
 	base  string // the server's URL
 	close func() error
 	seal  func(context.Context) error // of a directory opened here; nil: a server does that
+
+	catchUp func(ctx context.Context, progress func(done, total uint64)) error // so, too
 }
 
 // How long a command waits for a directory that another command has open, and how often it looks.
@@ -76,7 +78,7 @@ func connectCore(c *core) *Client {
 	}()
 	client := newClient(listener.dial)
 	idle := client.close
-	client.seal = c.ledger.Seal
+	client.seal, client.catchUp = c.ledger.Seal, c.catchUp
 	client.close = func() error {
 		idle()
 		// What was asked last is perhaps still being recorded.
