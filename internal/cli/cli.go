@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -68,6 +69,27 @@ type streams struct {
 	colour                   bool
 	getenv                   func(string) string
 	now                      func() time.Time
+	hung                     atomic.Pointer[chan struct{}] // who wants to know of SIGHUP, instead of ending
+}
+
+// hangUp passes SIGHUP on to a command that wants to know of it; false if there is none.
+func (io *streams) hangUp() bool {
+	to := io.hung.Load()
+	if to == nil {
+		return false
+	}
+	select {
+	case *to <- struct{}{}:
+	default: // it was told already
+	}
+	return true
+}
+
+// hangUps are told of SIGHUP, which then does not end the command.
+func (io *streams) hangUps() (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	io.hung.Store(&c)
+	return c, func() { io.hung.Store(nil) }
 }
 
 func osStreams() *streams {
@@ -89,12 +111,23 @@ func (io *streams) say(format string, args ...any) {
 
 // Main runs the command and gives its exit code.
 func Main() int {
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
-		ends = append(ends, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	io := osStreams()
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, syscall.SIGHUP)
+		ended, end := context.WithCancel(ctx)
+		defer end()
+		ctx = ended
+		go func() {
+			for range hup {
+				if !io.hangUp() {
+					end()
+				}
+			}
+		}()
+	}
 	go func() {
 		// A second signal ends the process at once: whoever sends it has waited long enough. Within a breath of the first it
 		// is the same one: timeout(1) and some terminals send it to the process and to its group.
@@ -102,7 +135,7 @@ func Main() int {
 		time.Sleep(time.Second)
 		stop()
 	}()
-	return run(ctx, os.Args[1:], osStreams())
+	return run(ctx, os.Args[1:], io)
 }
 
 func run(ctx context.Context, args []string, io *streams) int {

@@ -52,7 +52,7 @@ func (a *findingFlags) add(cmd *cobra.Command, e *env) {
 	a.asking.flags(cmd, e, findingFormats)
 	a.ranged.flags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&a.q.Rules, "rule", nil, "only what this rule found, by its ID; repeat it for more")
+	f.StringArrayVar(&a.q.Rules, "rule", nil, "only what this rule found, by its name or ID; repeat it for more")
 	f.StringVar(&a.severity, "severity", "", "this or worse: "+severityNames())
 	f.StringArrayVar(&a.q.Users, "user", nil, "only of this user, acting as another or not; repeat it for more")
 	f.StringArrayVarP(&a.q.Namespaces, "namespace", "n", nil, "only about objects of this namespace; repeat it for more")

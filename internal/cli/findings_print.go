@@ -75,7 +75,7 @@ func (p *findingPrinter) finding(f *server.Finding) error {
 				code = fmt.Sprint(f.Code)
 			}
 			return []string{f.Cluster, at, string(f.Severity), f.ID, f.User, f.As, f.Peer, f.Verb, f.Resource, f.Namespace, f.Name, code,
-				strconv.Itoa(f.Count), strings.Join(positions, " "), strings.Join(f.Techniques, " "), f.Rule, f.Summary}
+				strconv.Itoa(f.Count), strings.Join(positions, " "), strings.Join(f.Techniques, " "), f.RuleName, f.Summary}
 		}
 		what := f.Title
 		if f.Count > 1 {
@@ -130,6 +130,9 @@ func (e *env) groupFindings(ctx context.Context, client *server.Client, q server
 			p.header = append(p.header, strings.ToUpper(b))
 		}
 		p.header = append(p.header, "FIRST", "LAST", "WHEN", "TITLE")
+		if a.output == "table" {
+			p.header = slices.DeleteFunc(p.header, func(h string) bool { return h == "FIRST" })
+		}
 		if e.colour {
 			p.paint = func(column int, cell string) string { return severityColour(p.header[column], cell) }
 		}
@@ -137,13 +140,19 @@ func (e *env) groupFindings(ctx context.Context, client *server.Client, q server
 			return p.row(func() []string {
 				row := []string{string(g.Severity), strconv.Itoa(g.Count)}
 				for _, b := range q.By {
+					if b == "rule" {
+						g.Values[b] = g.RuleName
+					}
 					row = append(row, g.Values[b])
 				}
 				title := g.Title
 				if !slices.Contains(q.By, "rule") && len(g.Rules) > 1 {
 					title += fmt.Sprintf(" and others, of %s", plural(len(g.Rules), "rule"))
 				}
-				return append(row, formatTime(g.First, a.zone()), formatTime(g.Last, a.zone()), bars(g.Buckets), title)
+				if a.output != "table" {
+					row = append(row, formatTime(g.First, a.zone()))
+				}
+				return append(row, formatTime(g.Last, a.zone()), bars(g.Buckets), title)
 			}, func() ([]byte, error) { return json.Marshal(g) })
 		})
 		if err != nil {

@@ -80,7 +80,10 @@ func (e *env) tellFinding(w io.Writer, d *server.FindingDetail, a *findingFlags)
 	case r == nil:
 		t.line("%s, which there is no more", f.Rule)
 	default:
-		t.pair("rule", r.ID)
+		t.pair("rule", r.RuleName)
+		if r.RuleName != r.ID {
+			t.pair("id", r.ID)
+		}
 		t.pair("file", r.File)
 		if d.Changed {
 			t.line("it is another now than when it found this (version %s, now %s)", f.Version, r.Version)

@@ -26,6 +26,8 @@ An event that the ledger knows is counted, not doubled, and files that an earlie
 are passed over: an import that was interrupted is simply started again. What cannot be read is kept
 as it is, marked, and named in the summary.
 
+Then rules look at the events: annals findings shows what they found.
+
 While a server runs, it reads the files itself. Those that its user may not read can be piped in.`
 
 const importExample = `  annals import /var/log/kubernetes/
@@ -92,6 +94,9 @@ func newImport(e *env) *cobra.Command {
 			return err
 		}
 		e.importSummary(&end)
+		if err := e.catchUp(cmd.Context(), client); err != nil {
+			return fmt.Errorf("the events are kept, but rules have not looked at all of them: %w; annals findings goes on", err)
+		}
 		if n := len(end.Failed); n > 0 {
 			return &exitError{exitFailed, fmt.Errorf("%d of %s could not be read to the end", n, plural(n+end.Summary.Files+end.Summary.Unchanged, "file"))}
 		}

@@ -49,6 +49,7 @@ func (c *core) finder(ctx context.Context, by *asker, q FindingsRange) (f *finde
 	if f.where, err = match.Parse(q.Query); err != nil {
 		return nil, err
 	}
+	f.q.Rules = f.rules.ids(q.Rules)
 	if len(q.Clusters) > 0 {
 		if _, err := c.clustersOf(ctx, by, q.Clusters); err != nil {
 			return nil, err
@@ -89,14 +90,15 @@ func (f *finder) each(ctx context.Context, after *query.Cursor, give func(*Findi
 		sight = f.by.read
 	}
 	cov, err := past.Find(ctx, f.c.engine.As(query.All), sight, q, func(x *past.Found) error {
-		found := &Finding{Finding: *x.Finding, Position: x.Recorded.Position, Recorded: x.At, Withdrawn: x.Withdrawn}
+		found := &Finding{Finding: *x.Finding, RuleName: f.rules.name(x.Rule), Position: x.Recorded.Position, Recorded: x.At, Withdrawn: x.Withdrawn}
 		if !f.asked(found) || !f.sees(found) {
 			return nil
 		}
 		return give(found)
 	})
-	if errors.Is(err, errEnough) {
-		err = nil
+	if cov != nil && errors.Is(err, errEnough) { // it was we who ended it
+		cov.Why = slices.DeleteFunc(cov.Why, func(why string) bool { return why == errEnough.Error() })
+		cov.Complete, err = len(cov.Why) == 0, nil
 	}
 	if cov != nil && !cov.Complete {
 		f.incomplete(cov.Why...)

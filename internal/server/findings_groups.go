@@ -147,7 +147,7 @@ func newGroup(by, values []string) *gathered {
 // add takes up a finding that is older than those before it.
 func (g *gathered) add(x *Finding) {
 	if g.Count++; g.Count == 1 {
-		g.Title, g.Latest, g.Last, g.Severity = x.Title, x.ID, x.Time, x.Severity
+		g.Title, g.RuleName, g.Latest, g.Last, g.Severity = x.Title, x.RuleName, x.ID, x.Time, x.Severity
 	}
 	if worse(x.Severity, g.Severity) > 0 {
 		g.Severity = x.Severity

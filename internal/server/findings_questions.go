@@ -13,7 +13,7 @@ type FindingsRange struct {
 	Since      time.Time       `json:"since,omitzero"`  // the time of the request that made it true, included
 	Until      time.Time       `json:"until,omitzero"`  // excluded
 	Clusters   []string        `json:"clusters,omitempty"`
-	Rules      []string        `json:"rules,omitempty"`    // IDs
+	Rules      []string        `json:"rules,omitempty"`    // IDs, or names
 	Severity   detect.Severity `json:"severity,omitempty"` // this or worse
 	Users      []string        `json:"users,omitempty"`    // as themselves, or acting as another
 	Namespaces []string        `json:"namespaces,omitempty"`
@@ -31,6 +31,7 @@ type FindingsQuestion struct {
 // Finding is a rule that matched. Its event in cluster annals proves it.
 type Finding struct {
 	detect.Finding
+	RuleName  string             `json:"ruleName,omitempty"`  // by which people call the rule: wildcard-role
 	Position  uint64             `json:"position"`            // of its event in cluster annals
 	Recorded  time.Time          `json:"recorded"`            // when that came to be
 	Withdrawn *detect.Withdrawal `json:"withdrawn,omitempty"` // it is no finding any more, since an event came late
@@ -71,9 +72,10 @@ type FindingGroupsQuestion struct {
 
 // FindingGroup is findings that have the values of By in common.
 type FindingGroup struct {
-	Values     map[string]string `json:"values"`          // by member of By
-	Title      string            `json:"title,omitempty"` // of the latest
-	Severity   detect.Severity   `json:"severity"`        // the worst
+	Values     map[string]string `json:"values"`             // by member of By
+	Title      string            `json:"title,omitempty"`    // of the latest
+	RuleName   string            `json:"ruleName,omitempty"` // of the latest
+	Severity   detect.Severity   `json:"severity"`           // the worst
 	Count      int               `json:"count"`
 	First      time.Time         `json:"first"`
 	Last       time.Time         `json:"last"`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (c *core) rulesFor(by *asker) []RuleState {
 
 // ruleState is a rule without its text.
 func (c *core) ruleState(l *loaded, r *detect.Rule, on bool) RuleState {
-	s := RuleState{Rule: *r, On: on, Builtin: isBuiltin(r), Saved: c.isSaved(r)}
+	s := RuleState{Rule: *r, RuleName: ruleName(r), On: on, Builtin: isBuiltin(r), Saved: c.isSaved(r)}
 	s.Text = ""
 	for _, p := range l.problems {
 		if p.Rule == r.ID {
@@ -48,6 +49,42 @@ func (c *core) ruleState(l *loaded, r *detect.Rule, on bool) RuleState {
 		}
 	}
 	return s
+}
+
+// ruleName is what people call a rule: its name, or its file's where that holds but one, or its ID.
+func ruleName(r *detect.Rule) string {
+	base := path.Base(r.File)
+	switch {
+	case r.Name != "":
+		return r.Name
+	case isBuiltin(r) && strings.HasSuffix(base, ".yml"):
+		return strings.TrimSuffix(base, ".yml")
+	}
+	return r.ID
+}
+
+// name is what people call a rule.
+func (rs ruleSet) name(id string) string {
+	if r := rs[id]; r != nil {
+		return ruleName(r)
+	}
+	return id
+}
+
+// ids are the IDs of rules that somebody names. What is no name is an ID: there may be findings of rules that there are no more.
+func (rs ruleSet) ids(names []string) (ids []string) {
+	for _, n := range names {
+		before := len(ids)
+		for id, r := range rs {
+			if rs[n] == nil && ruleName(r) == n {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) == before {
+			ids = append(ids, n)
+		}
+	}
+	return ids
 }
 
 // findingCounts is how many findings there are, by rule and technique.
@@ -151,14 +188,14 @@ func (c *core) oneRule(ctx context.Context, by *asker, q RuleQuestion, _ func(no
 func (c *core) ruleOf(by *asker, id string) (*RuleState, error) {
 	all := c.rulesFor(by)
 	i := slices.IndexFunc(all, func(r RuleState) bool { return r.ID == id })
-	if i < 0 && id != "" {
-		i = slices.IndexFunc(all, func(r RuleState) bool { return r.Name == id })
+	if i < 0 {
+		i = slices.IndexFunc(all, func(r RuleState) bool { return r.RuleName == id })
 	}
 	if i < 0 {
 		hint := ""
 		for _, r := range all {
-			if spell.Distance(strings.ToLower(r.ID), strings.ToLower(id)) <= 3 {
-				hint = fmt.Sprintf(" (did you mean %s?)", r.ID)
+			if spell.Distance(strings.ToLower(r.RuleName), strings.ToLower(id)) <= 3 {
+				hint = fmt.Sprintf(" (did you mean %s?)", r.RuleName)
 			}
 		}
 		return nil, &Error{NotFound, fmt.Sprintf("there is no rule %.100q%s", id, hint)}

@@ -16,6 +16,7 @@ type RulesQuestion struct {
 // RuleState is a rule, and what became of it.
 type RuleState struct {
 	detect.Rule
+	RuleName  string           `json:"ruleName"` // what people call it: wildcard-role
 	On        bool             `json:"on"`
 	Builtin   bool             `json:"builtin,omitempty"`   // it comes with Annals
 	Saved     bool             `json:"saved,omitempty"`     // it is a search that was saved here, and can be changed and removed

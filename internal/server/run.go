@@ -30,7 +30,8 @@ type Config struct {
 	HTTP    string // where the web UI, the API and the metrics are; "" nowhere. On loopback plain, elsewhere by TLS
 	Demo    bool   // everybody who reaches HTTP may ask as an auditor, and nobody signs in
 	Follow  []source.FollowSource
-	Watch   string // the file of what is watched for and who is told; "" is watch.yaml in Dir, if it is there
+	Watch   string          // the file of what is watched for and who is told; "" is watch.yaml in Dir, if it is there
+	Reload  <-chan struct{} // optional: the rules are to be read anew
 	Log     *slog.Logger
 	Started func(Addresses) // Optional. Called once everything runs.
 }
@@ -67,7 +68,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			p.unused()
 		}
 	}()
-	if parts, err = c.watching(); err != nil {
+	if parts, err = c.watching(cfg.Reload); err != nil {
 		return err
 	}
 	socket, err := listenSocket(c.dir)

@@ -111,6 +111,9 @@ func (c *core) createSilence(_ context.Context, by *asker, q CreateSilenceQuesti
 	if err != nil {
 		return Silence{}, err
 	}
+	if ids := c.watch.ready(c).byID.ids([]string{q.Match["rule"]}); q.Match["rule"] != "" && len(ids) == 1 {
+		q.Match["rule"] = ids[0] // people name rules, silences have IDs
+	}
 	s, err := a.AddSilence(Silence{Match: q.Match, Owner: by.Name, Reason: q.Reason, Start: q.Start, End: q.End})
 	if err != nil {
 		return s, &Error{Usage, err.Error()}

@@ -12,6 +12,8 @@ import (
 	"annals.dev/internal/detect"
 	"annals.dev/internal/detect/baseline"
 	"annals.dev/internal/detect/grants"
+	"annals.dev/internal/detect/past"
+	"annals.dev/internal/query"
 )
 
 // newDetectors are the detectors in Go, fresh: each keeps what it knows.
@@ -20,20 +22,20 @@ func newDetectors() []detect.Detector {
 }
 
 // watching are the parts that watch and tell people, the last that events come to first.
-func (c *core) watching() ([]part, error) {
+func (c *core) watching(reload <-chan struct{}) ([]part, error) {
 	w, err := c.openWatcher()
 	if err != nil {
 		return nil, err
 	}
 	none := func() {}
-	return []part{{"alerts", c.tellPeople, none}, {"watch", w.Run, none}, {"rules", c.followRules, none}}, nil
+	return []part{{"alerts", c.tellPeople, none}, {"watch", w.Run, none}, {"rules", func(ctx context.Context) error { return c.followRules(ctx, reload) }, none}}, nil
 }
 
 // lookEvery is how often files of rules are looked at.
 const lookEvery = 2 * time.Second
 
-// followRules reads the rules anew when their files have changed.
-func (c *core) followRules(ctx context.Context) error {
+// followRules reads the rules anew when their files have changed, and when it is told to.
+func (c *core) followRules(ctx context.Context, reload <-chan struct{}) error {
 	seen := c.ruleFiles()
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
@@ -41,6 +43,8 @@ func (c *core) followRules(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-reload:
+			seen = ""
 		case <-t.C:
 		}
 		now := c.ruleFiles()
@@ -89,4 +93,4 @@ func (c *core) ruleFiles() string {
 }
 
 // past is the record, for windows of which an event came late.
-func (c *core) past() detect.History { return nil }
+func (c *core) past() detect.History { return past.History{Reader: c.engine.As(query.All)} }

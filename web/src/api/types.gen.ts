@@ -602,6 +602,8 @@ export interface Finding {
   code?: number;
   /** of a finding against a baseline */
   unusual?: DetectUnusual;
+  /** by which people call the rule: wildcard-role */
+  ruleName?: string;
   /** of its event in cluster annals */
   position: number;
   /** when that came to be */
@@ -636,6 +638,8 @@ export interface FindingGroup {
   values: Record<string, string>;
   /** of the latest */
   title?: string;
+  /** of the latest */
+  ruleName?: string;
   /** the worst */
   severity: DetectSeverity;
   count: number;
@@ -675,7 +679,7 @@ export interface FindingGroupsQuestion {
   /** excluded */
   until?: string;
   clusters?: string[];
-  /** IDs */
+  /** IDs, or names */
   rules?: string[];
   /** this or worse */
   severity?: DetectSeverity;
@@ -728,7 +732,7 @@ export interface FindingsQuestion {
   /** excluded */
   until?: string;
   clusters?: string[];
-  /** IDs */
+  /** IDs, or names */
   rules?: string[];
   /** this or worse */
   severity?: DetectSeverity;
@@ -754,7 +758,7 @@ export interface FindingsTailQuestion {
   /** excluded */
   until?: string;
   clusters?: string[];
-  /** IDs */
+  /** IDs, or names */
   rules?: string[];
   /** this or worse */
   severity?: DetectSeverity;
@@ -1325,6 +1329,8 @@ export interface RuleState {
   silent?: boolean;
   /** it names the cluster annals; others do not look at its events */
   own?: boolean;
+  /** what people call it: wildcard-role */
+  ruleName: string;
   on: boolean;
   /** it comes with Annals */
   builtin?: boolean;
