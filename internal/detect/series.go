@@ -116,6 +116,9 @@ func (s *series) finding(slot int, f *Finding, id ID) {
 // gone takes a finding of another correlation back.
 func (s *series) gone(slot int, group map[string]string, at int64, id ID) {
 	texts := func(k *Key) []string { return k.member(group) }
+	if at < s.sound() {
+		s.again(interval{at, min(after(at, 2*s.span), s.sound()-1)})
+	}
 	for _, values := range combinations(s.slots[slot].keys, texts) {
 		if g := s.groups[joined(values)]; g != nil {
 			if i, ok := g.find(at, id); ok {
