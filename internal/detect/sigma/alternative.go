@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -130,6 +132,7 @@ func (it *item) finish(t *anyOf) *expr {
 	}
 	t.exact, t.globs = unique(t.exact), unique(t.globs)
 	var values []string
+	t.plain = !slices.ContainsFunc(t.exact, func(e string) bool { return strings.IndexFunc(e, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 })
 	for _, e := range t.exact {
 		values = append(values, quote(written([]token{{textToken, e}})))
 	}

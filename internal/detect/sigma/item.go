@@ -118,7 +118,7 @@ func (it *item) filled() *expr {
 	if it.path == nil {
 		return leaf(never{"not " + it.field + ": null", it.field})
 	}
-	return leaf(filled{it.path})
+	return leaf(&filled{it.path})
 }
 
 func (it *item) exists() *expr {
@@ -128,7 +128,7 @@ func (it *item) exists() *expr {
 	}
 	e := leaf(never{it.field + "|exists: true", it.field})
 	if it.path != nil {
-		e = leaf(exists{it.path})
+		e = leaf(&exists{it.path})
 	}
 	if strings.EqualFold(it.values[0].Value, "false") {
 		return negate(e)

@@ -27,18 +27,19 @@ func (*keyword) Exact() []string { return nil }
 
 func (t *keyword) Test(r *match.Row) bool {
 	met := false
+	var buf []byte
 	match.EventText(r.View, func(span []byte) {
 		if met {
 			return
 		}
-		if met = t.in(span); !met && bytes.IndexByte(span, '\\') >= 0 {
-			met = t.in(unescape(span))
+		if met = t.in(span, &buf); !met && bytes.IndexByte(span, '\\') >= 0 {
+			met = t.in(unescape(span), &buf)
 		}
 	})
 	return met
 }
 
-func (t *keyword) in(span []byte) bool {
+func (t *keyword) in(span []byte, buf *[]byte) bool {
 	if slices.ContainsFunc(t.others, func(x expression) bool { return x.Match(span) }) {
 		return true
 	}
@@ -46,7 +47,8 @@ func (t *keyword) in(span []byte) bool {
 		return false
 	}
 	if !t.cased {
-		span = appendFolded(make([]byte, 0, len(span)), span)
+		*buf = appendFolded((*buf)[:0], span)
+		span = *buf
 	}
 	return slices.ContainsFunc(t.patterns, func(p pattern) bool { return p.matches(span) })
 }

@@ -2,11 +2,13 @@ package sigma
 
 import (
 	"bytes"
+	"cmp"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"annals.dev/internal/match"
 )
@@ -17,7 +19,8 @@ type anyOf struct {
 	cased bool
 	key   string
 
-	exact    []string // whole texts, folded if case does not matter
+	exact    []string // whole texts in order, folded if case does not matter
+	plain    bool     // they are ASCII
 	numbers  bool     // some of them were numbers
 	globs    []string // what has wildcards, as rules write it
 	patterns []pattern
@@ -41,31 +44,23 @@ func (t *anyOf) Exact() []string {
 	return t.exact
 }
 
-func (t *anyOf) Test(r *match.Row) bool {
-	var buf [512]byte
-	met := false
-	t.path.Each(r, func(v match.Value) bool {
-		met = v.Kind != match.NullValue && t.meets(v, buf[:0])
-		return !met
-	})
-	return met
-}
+func (t *anyOf) Test(r *match.Row) bool { return anyValue(t.path, r, t) }
 
-func (t *anyOf) meets(v match.Value, buf []byte) bool {
-	b := v.Text
-	if len(t.exact) > 0 || len(t.patterns) > 0 {
+func (t *anyOf) takes(v match.Value, buf *[]byte) bool {
+	if v.Kind == match.NullValue {
+		return false
+	}
+	if t.isExact(v.Text, buf) {
+		return true
+	}
+	if t.numbers && v.Kind == match.NumberValue && bytes.ContainsAny(v.Text, ".eE") && slices.Contains(t.exact, canonical(string(v.Text))) {
+		return true
+	}
+	if len(t.patterns) > 0 {
+		b := v.Text
 		if !t.cased {
-			b = appendFolded(buf, b)
-		}
-		for _, e := range t.exact {
-			if string(b) == e {
-				return true
-			}
-		}
-		if t.numbers && v.Kind == match.NumberValue && bytes.ContainsAny(b, ".eE") {
-			if n := canonical(string(b)); slices.Contains(t.exact, n) {
-				return true
-			}
+			*buf = appendFolded((*buf)[:0], b)
+			b = *buf
 		}
 		for i := range t.patterns {
 			if t.patterns[i].matches(b) {
@@ -79,6 +74,72 @@ func (t *anyOf) meets(v match.Value, buf []byte) bool {
 		}
 	}
 	return false
+}
+
+// isExact says whether a text is one of the whole ones. Only ASCII is as long when it is folded.
+func (t *anyOf) isExact(b []byte, buf *[]byte) bool {
+	if len(t.exact) == 0 {
+		return false
+	}
+	if t.cased {
+		_, is := slices.BinarySearchFunc(t.exact, b, func(e string, b []byte) int { return cmp.Compare(e, string(b)) })
+		return is
+	}
+	if len(t.exact) > 8 || !t.plain {
+		*buf = appendFolded((*buf)[:0], b)
+		_, is := slices.BinarySearchFunc(t.exact, *buf, func(e string, b []byte) int { return cmp.Compare(e, string(b)) })
+		return is
+	}
+next:
+	for _, e := range t.exact {
+		if len(e) != len(b) {
+			continue
+		}
+		for i := range b {
+			c := b[i]
+			if c >= 'A' && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			if c != e[i] {
+				continue next
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// asked is a test of one value.
+type asked interface {
+	takes(v match.Value, buf *[]byte) bool
+}
+
+// probe asks the values of a path, with memory that is used again.
+type probe struct {
+	test asked
+	met  bool
+	buf  []byte
+	each func(match.Value) bool
+}
+
+var probes = sync.Pool{New: func() any {
+	p := new(probe)
+	p.each = func(v match.Value) bool {
+		p.met = p.test.takes(v, &p.buf)
+		return !p.met
+	}
+	return p
+}}
+
+// anyValue says whether any value passes a test.
+func anyValue(path *match.Path, r *match.Row, test asked) bool {
+	p := probes.Get().(*probe)
+	p.test, p.met = test, false
+	path.Each(r, p.each)
+	met := p.met
+	p.test = nil
+	probes.Put(p)
+	return met
 }
 
 // canonical is a number in one form.
@@ -174,31 +235,21 @@ func (p part) print() string { return p.name + " " + p.comparison.print() }
 // exists is the test whether a field is there, whatever its value.
 type exists struct{ path *match.Path }
 
-func (t exists) Key() string     { return t.path.Name() + "|exists: true" }
-func (t exists) Field() string   { return t.path.Name() }
-func (t exists) Exact() []string { return nil }
-func (t exists) Test(r *match.Row) bool {
-	there := false
-	t.path.Each(r, func(match.Value) bool {
-		there = true
-		return false
-	})
-	return there
-}
+func (t *exists) Key() string                   { return t.path.Name() + "|exists: true" }
+func (t *exists) Field() string                 { return t.path.Name() }
+func (t *exists) Exact() []string               { return nil }
+func (t *exists) Test(r *match.Row) bool        { return anyValue(t.path, r, t) }
+func (*exists) takes(match.Value, *[]byte) bool { return true }
 
 // filled is the test whether a field has a value other than null and the empty text. What is not is null to a rule.
 type filled struct{ path *match.Path }
 
-func (t filled) Key() string     { return "not " + t.path.Name() + ": null" }
-func (t filled) Field() string   { return t.path.Name() }
-func (t filled) Exact() []string { return nil }
-func (t filled) Test(r *match.Row) bool {
-	some := false
-	t.path.Each(r, func(v match.Value) bool {
-		some = v.Kind != match.NullValue && len(v.Text) > 0
-		return !some
-	})
-	return some
+func (t *filled) Key() string            { return "not " + t.path.Name() + ": null" }
+func (t *filled) Field() string          { return t.path.Name() }
+func (t *filled) Exact() []string        { return nil }
+func (t *filled) Test(r *match.Row) bool { return anyValue(t.path, r, t) }
+func (*filled) takes(v match.Value, _ *[]byte) bool {
+	return v.Kind != match.NullValue && len(v.Text) > 0
 }
 
 // reference is the test whether a value of one field is, begins with, ends with or contains a value of another.
