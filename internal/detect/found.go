@@ -6,7 +6,65 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"annals.dev/internal/match"
 )
+
+// newFinding fills in what follows from the rule and the event.
+func newFinding(rule *Rule, id ID, cluster string, at int64, a *about) *Finding {
+	return &Finding{
+		ID: id.String(), Rule: rule.ID, Version: rule.Version, Title: rule.Title, Severity: rule.Severity, Techniques: rule.Techniques,
+		Tactics: rule.Tactics, Tags: rule.Tags, Author: rule.Author, Cluster: cluster, Time: time.UnixMicro(at).UTC(), Count: 1,
+		User: a.User, As: a.As, Peer: a.Peer, Verb: a.Verb, Resource: a.Resource, Namespace: a.Namespace, Name: a.Name, Code: a.Code,
+	}
+}
+
+// findSingle is what a rule over one event finds.
+func findSingle(rule *Rule, r *match.Row, q Request) *Finding {
+	a := aboutOf(r)
+	f := newFinding(rule, FindingID(rule.ID, rule.Version, nil, q.ID), r.Cluster, q.Time, &a)
+	f.Positions = []uint64{r.Position}
+	f.Matched = matchedBy(rule, r)
+	if rule.Output != nil {
+		f.Summary = rule.Output(r)
+	} else {
+		f.Summary = f.sentence()
+	}
+	return f
+}
+
+// sentence is a finding in words: the rule's title, who did what, and how it ended.
+func (f *Finding) sentence() string {
+	var w strings.Builder
+	w.WriteString(f.Title)
+	sep := ": "
+	word := func(before, s string) {
+		if s != "" {
+			w.WriteString(sep + before + short(s))
+			sep = " "
+		}
+	}
+	word("", f.User)
+	word("as ", f.As)
+	word("", f.Verb)
+	word("", f.Resource)
+	word("", f.Name)
+	word("in ", f.Namespace)
+	word("from ", f.Peer)
+	if f.Code != 0 {
+		word("", fmt.Sprintf("(%d)", f.Code))
+	}
+	return w.String()
+}
+
+// short bounds what a client wrote.
+func short(s string) string {
+	const longest = 200
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + "…"
+}
 
 // maxPositions is how many events a finding names: those nearest to its end.
 const maxPositions = 1000
