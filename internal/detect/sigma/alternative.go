@@ -97,7 +97,6 @@ func (it *item) alternative(t *anyOf, n *yaml.Node, tokens []token) error {
 		if err != nil {
 			return fmt.Errorf("%q is no number that an event could have", raw)
 		}
-		t.numbers = true
 		t.exact = append(t.exact, strconv.FormatFloat(f, 'f', -1, 64))
 		if i, err := strconv.ParseInt(strings.ReplaceAll(raw, "_", ""), 0, 64); err == nil {
 			t.exact[len(t.exact)-1] = strconv.FormatInt(i, 10)
@@ -134,6 +133,8 @@ func (it *item) finish(t *anyOf) *expr {
 	var values []string
 	t.plain = !slices.ContainsFunc(t.exact, func(e string) bool { return strings.IndexFunc(e, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 })
 	for _, e := range t.exact {
+		_, err := strconv.ParseFloat(e, 64)
+		t.numeric = t.numeric || err == nil && t.path.Name() != "responseStatus.code"
 		values = append(values, quote(written([]token{{textToken, e}})))
 	}
 	for _, g := range t.globs {

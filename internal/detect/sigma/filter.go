@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"annals.dev/internal/match"
 )
 
 // readFilter reads a filter: what of some rules' events is left out.
@@ -29,22 +31,25 @@ func (d *draft) readFilter(n *yaml.Node) {
 	if e == nil || d.bad {
 		return
 	}
-	// The specification's filter says what is left out. PySigma's says what is kept, and so always negates: nobody leaves out all but
-	// what a selection says.
-	if d.where = negate(e); e.op == not || e.op == and && allNegated(e.of) {
+	// The specification's filter says what is left out, pySigma's what is kept. What holds where no selection does would leave out
+	// nearly everything: nobody means that.
+	if d.where = negate(e); holdsOfNone(get(n, "condition")) {
 		d.where = e
-		d.tell(note, get(n, "condition").Line, "the filter's condition is negated, so it is read as pySigma does: events that meet it are kept")
+		d.tell(note, get(n, "condition").Line, "the filter's condition holds where none of its selections does, so it is read as pySigma does: events that meet it are kept")
 	}
 	d.filters = append(d.filters, d)
 }
 
-func allNegated(of []*expr) bool {
-	for _, e := range of {
-		if e.op != not {
-			return false
+// holdsOfNone says whether a condition, which is sound, holds where none of the selections does.
+func holdsOfNone(condition *yaml.Node) bool {
+	none := leaf(never{})
+	for _, c := range texts(condition) {
+		e, err := parseCondition(c, func(string) (*expr, error) { return none, nil }, func(string, string) (*expr, error) { return none, nil })
+		if err == nil && e.truth() == match.Yes {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // filter puts filters over the rules that they name.
@@ -55,7 +60,11 @@ func (c *collection) filter() {
 			if d.where == nil || !f.source.holds(d.source) {
 				return
 			}
+			before := d.where.truth()
 			d.where, used = join(and, []*expr{d.where, f.where}), true
+			if before != match.No && d.where.truth() == match.No {
+				f.tell(warning, 0, "the filter leaves nothing of the rule %q, which never finds anything with it", d.rule.ID)
+			}
 		}
 		if f.any {
 			for _, d := range c.drafts {

@@ -85,9 +85,9 @@ func unescape(b []byte) []byte {
 	return out
 }
 
-// quote writes a value of a key so that no two are written alike.
+// quote writes a text of a key so that no two are written alike. Only what is no text has a blank outside quotes.
 func quote(s string) string {
-	if s == "" || !utf8.ValidString(s) || strings.ContainsAny(s, ",()\"\n\t\r") || s != strings.TrimSpace(s) || strings.HasPrefix(s, "re ") {
+	if s == "" || !utf8.ValidString(s) || strings.ContainsAny(s, " ,()\"\n\t\r") {
 		return strconv.Quote(s)
 	}
 	return s

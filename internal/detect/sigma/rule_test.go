@@ -168,6 +168,8 @@ func TestKeys(t *testing.T) {
 		{"requestURI: '**/bin/sh*'", "requestURI: */bin/sh*", "requestURI", nil},
 		{"requestURI: ['a*', b]", "requestURI: (a*, b)", "requestURI", nil},
 		{`userAgent: 'a, b'`, `userAgent: "a, b"`, "userAgent", []string{"a, b"}},
+		{`userAgent: gte 400`, `userAgent: "gte 400"`, "userAgent", []string{"gte 400"}},
+		{`requestObject.n: 5`, `requestObject.n: 5`, "requestObject.n", nil},
 		{`userAgent: 'a\*'`, `userAgent: a\*`, "userAgent", []string{"a*"}},
 		{"requestURI|re|i: '^/x'", `requestURI: re "(?i)^/x"`, "requestURI", nil},
 		{"sourceIPs|cidr: 10.1.2.3/8", "sourceIPs: cidr 10.0.0.0/8", "sourceIPs", nil},

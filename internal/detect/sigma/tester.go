@@ -21,7 +21,7 @@ type anyOf struct {
 
 	exact    []string // whole texts in order, folded if case does not matter
 	plain    bool     // they are ASCII
-	numbers  bool     // some of them were numbers
+	numeric  bool     // one of them is a number, that an event may write in another way
 	globs    []string // what has wildcards, as rules write it
 	patterns []pattern
 	others   []alternative
@@ -38,7 +38,7 @@ type alternative interface {
 func (t *anyOf) Key() string   { return t.key }
 func (t *anyOf) Field() string { return t.path.Name() }
 func (t *anyOf) Exact() []string {
-	if len(t.patterns) > 0 || len(t.others) > 0 {
+	if len(t.patterns) > 0 || len(t.others) > 0 || t.numeric {
 		return nil
 	}
 	return t.exact
@@ -53,7 +53,7 @@ func (t *anyOf) takes(v match.Value, buf *[]byte) bool {
 	if t.isExact(v.Text, buf) {
 		return true
 	}
-	if t.numbers && v.Kind == match.NumberValue && bytes.ContainsAny(v.Text, ".eE") && slices.Contains(t.exact, canonical(string(v.Text))) {
+	if v.Kind == match.NumberValue && bytes.ContainsAny(v.Text, ".eE") && slices.Contains(t.exact, canonical(string(v.Text))) {
 		return true
 	}
 	if len(t.patterns) > 0 {
