@@ -13,7 +13,9 @@ type Set struct {
 	nodes   []setNode // each after those that it is made of
 	roots   []int32   // the distinct predicates
 	of      [][]int32 // by root: which predicates it is
-	filters []*filter
+	columns []column
+	order   []int       // of the columns: what most ask for first
+	filters []*filter   // of fields that have no column
 	bodies  [2][]uint64 // roots that need no request body, no response body
 }
 
@@ -23,6 +25,9 @@ type setNode struct {
 	test node
 	kids []int32
 	cost int
+
+	column int16 // of a test that looks at one: which, and its number there
+	bit    int32
 }
 
 // NewSet makes a set. Many goroutines may use it, each with a Matcher of its own.
@@ -46,7 +51,7 @@ func NewSet(ps []*Predicate) *Set {
 			return cmp.Or(cmp.Compare(s.nodes[x].cost, s.nodes[y].cost), cmp.Compare(b.asked[y], b.asked[x]))
 		})
 	}
-	s.filters = s.newFilters()
+	s.newColumns()
 	for which := range s.bodies {
 		s.bodies[which] = newBits(len(s.roots))
 		for root, id := range s.roots {

@@ -13,12 +13,15 @@ type Matcher struct {
 	roots []uint64 // those that are still to be tried
 	kept  []int32
 	buf   []byte
-	memo  memo
+	key   []byte
+
+	memory []memory // by column
+	memo   memo
 }
 
 // Matcher gives a goroutine its own.
 func (s *Set) Matcher() *Matcher {
-	return &Matcher{set: s, known: make([]uint32, len(s.nodes)), roots: newBits(len(s.roots)), memo: memo{shared: true}}
+	return &Matcher{set: s, known: make([]uint32, len(s.nodes)), roots: newBits(len(s.roots)), memory: make([]memory, len(s.columns)), memo: memo{shared: true}}
 }
 
 // Match appends to dst the indexes, ascending, of the predicates that the event meets.
@@ -48,6 +51,11 @@ func (m *Matcher) Match(dst []int, r *Row) []int {
 	for _, f := range m.set.filters {
 		f.restrict(m, r)
 	}
+	for _, c := range m.set.order {
+		if !m.look(c, r) {
+			break
+		}
+	}
 	for i, b := range m.roots {
 		for ; b != 0; b &= b - 1 {
 			root := i*64 + bits.TrailingZeros64(b)
@@ -69,6 +77,18 @@ func (m *Matcher) decide(id int32, r *Row) bool {
 		return k&1 != 0
 	}
 	n := &m.set.nodes[id]
+	if n.column >= 0 {
+		if v := m.memory[n.column].now; v != nil {
+			word, bit := n.bit/64, uint64(1)<<(n.bit%64)
+			if v.decided[word]&bit == 0 {
+				v.decided[word] |= bit
+				if n.test.match(r) {
+					v.met[word] |= bit
+				}
+			}
+			return v.met[word]&bit != 0
+		}
+	}
 	met := n.op == '&'
 	switch n.op {
 	case ' ':
