@@ -26,6 +26,7 @@ const (
 type document struct {
 	root *yaml.Node // a mapping; its lines are the file's
 	text string
+	many bool // it takes its ID, or what stands for it, from an action: others do too
 }
 
 // split cuts a file where its documents begin. A line that begins with --- is nothing else in YAML, so each can be read by
@@ -88,7 +89,7 @@ func parse(text string, first int) (*document, int, error) {
 	if root.Kind != yaml.MappingNode {
 		return nil, first, errors.New("a rule is a map with title, logsource and detection")
 	}
-	return &document{root, text}, 0, nil
+	return &document{root: root, text: text}, 0, nil
 }
 
 // expand copies a node with aliases and merge keys replaced by what they stand for, and lines moved to the file's.
@@ -209,6 +210,7 @@ func (c *collection) read(f detect.File) {
 			tell(line, "%v", err)
 			continue
 		}
+		doc.many = get(doc.root, "id") == nil
 		switch action := get(doc.root, "action"); text(action) {
 		case "global":
 			global = doc.root
@@ -225,6 +227,7 @@ func (c *collection) read(f detect.File) {
 			doc.root = overlay(last, doc.root)
 			last = doc.root
 		case "":
+			doc.many = doc.many && global != nil
 			doc.root = overlay(doc.root, global)
 			last = doc.root
 		default:

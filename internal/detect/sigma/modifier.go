@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf16"
+
+	"annals.dev/internal/spell"
 )
 
 // modifiers are what may follow a field's name.
@@ -78,13 +80,26 @@ func readModifiers(names []string) (m modifiers, err error) {
 			}
 			m.chain = append(m.chain, name)
 		default:
-			return m, fmt.Errorf("unknown modifier %q; there are %s", name, known)
+			return m, fmt.Errorf("unknown modifier %q; %s", name, instead(name))
 		}
 	}
 	if err == nil {
 		err = m.fit()
 	}
 	return m, err
+}
+
+// instead says what to write in the place of a modifier that is none.
+func instead(name string) string {
+	if name == "not" {
+		return "write neq, or a selection of its own and not in the condition"
+	}
+	for _, m := range strings.FieldsFunc(known, func(r rune) bool { return r == ',' || r == ' ' || r == '(' || r == ')' }) {
+		if len(m) > 2 && spell.Distance(m, name) <= 2 {
+			return "did you mean " + m + "?"
+		}
+	}
+	return "there are " + known
 }
 
 // fit says which modifiers do not go together.

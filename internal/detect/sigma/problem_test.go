@@ -17,6 +17,8 @@ func TestSelectionProblems(t *testing.T) {
 		want      string
 	}{
 		{`verb|begins: get`, 6, failure, `verb|begins: unknown modifier "begins"; there are all, contains`},
+		{`verb|not: get`, 6, failure, "write neq"},
+		{`verb|startwith: get`, 6, failure, "did you mean startswith?"},
 		{`verb|contains|contains: get`, 6, failure, "stands twice"},
 		{`verb|i: get`, 6, failure, "write re|i"},
 		{`verb|contains|startswith: get`, 6, failure, "exclude each other"},

@@ -3,6 +3,7 @@ package sigma
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,6 +53,10 @@ func (c *collection) add(file string, line int, doc *document) {
 
 // register makes a rule known by its ID and name. A rule that is bad is known too, so that correlations can say why they are.
 func (d *draft) register() {
+	id := d.rule.ID
+	if d.copies[id]++; d.doc.many && d.copies[id] > 1 {
+		d.rule.ID = fmt.Sprintf("%s/%d", id, d.copies[id])
+	}
 	if first := d.byID[d.rule.ID]; first != nil {
 		d.tell(failure, 0, "the ID %q is that of the rule in %s, line %d; give this one another", d.rule.ID, first.rule.File, first.rule.Line)
 		return

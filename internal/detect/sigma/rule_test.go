@@ -253,6 +253,19 @@ detection: {a: {verb: delete}, condition: a}
 	}
 }
 
+// TestActionIDs: rules that share a title by an action have IDs of their own.
+func TestActionIDs(t *testing.T) {
+	rules, problems := parseText("action: global\ntitle: Shared\nlogsource: {product: kubernetes, service: audit}\n---\ndetection: {a: {verb: get}, condition: a}\n"+
+		"---\ndetection: {a: {verb: list}, condition: a}\n---\nid: own\ndetection: {a: {verb: watch}, condition: a}\n---\naction: repeat\ndetection: {a: {verb: patch}}\n", nil)
+	var ids []string
+	for _, r := range rules {
+		ids = append(ids, r.ID)
+	}
+	if diff := cmp.Diff([]string{"sigma/Shared", "sigma/Shared/2", "own", "own/2"}, ids); diff != "" || len(problems) > 0 {
+		t.Errorf("%s\n%s", diff, show(problems))
+	}
+}
+
 // TestYAML: what YAML has for writing less, and files as others write them.
 func TestYAML(t *testing.T) {
 	for name, text := range map[string]string{

@@ -22,7 +22,7 @@ type Options struct {
 // Parse reads files of rules together: correlations and filters name rules of other files. What cannot be used is told, and
 // does not hinder the rest.
 func Parse(files []detect.File, opt Options) (rules []*detect.Rule, problems []detect.Problem) {
-	c := &collection{opt: opt, byID: map[string]*draft{}, byName: map[string]*draft{}}
+	c := &collection{opt: opt, byID: map[string]*draft{}, byName: map[string]*draft{}, copies: map[string]int{}}
 	for _, f := range files {
 		c.read(f)
 	}
@@ -50,6 +50,7 @@ type collection struct {
 	filters  []*draft
 	byID     map[string]*draft
 	byName   map[string]*draft
+	copies   map[string]int // how many rules have an ID, before some that share it by an action get their own
 	problems []detect.Problem
 }
 
