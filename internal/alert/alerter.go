@@ -49,9 +49,10 @@ type timing struct {
 	patience      time.Duration // with a destination that refuses whatever it is told
 	grace         time.Duration // for an attempt under way when it ends
 	again         time.Duration // after the ledger or the disk has failed
+	compact       int64         // bytes of the log, before it is written anew
 }
 
-var usual = timing{backoff: time.Second, most: 5 * time.Minute, askedMost: 15 * time.Minute, patience: time.Hour, grace: 3 * time.Second, again: time.Second}
+var usual = timing{backoff: time.Second, most: 5 * time.Minute, askedMost: 15 * time.Minute, patience: time.Hour, grace: 3 * time.Second, again: time.Second, compact: 1 << 20}
 
 // New reads the configuration, and what was left undone when it last ran. A directory that is new begins at the end of cluster
 // annals: what was found before alerts were switched on is not told.
@@ -99,7 +100,7 @@ func open(cfg Config, deps Deps, d disk.FS, t timing) (*Alerter, error) {
 }
 
 func (a *Alerter) load(d disk.FS) error {
-	s, fresh, err := openStore(d)
+	s, fresh, err := openStore(d, a.timing.compact)
 	if err != nil {
 		return err
 	}
@@ -122,9 +123,6 @@ func (a *Alerter) load(d disk.FS) error {
 func (a *Alerter) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, d := range a.dests {
-		d.close()
-	}
 	return a.store.log.Close()
 }
 

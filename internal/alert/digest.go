@@ -81,7 +81,12 @@ func (g *Digest) take(d *delivery) {
 }
 
 func (g *Digest) rule(rule string, n int) {
-	if _, ok := g.Rules[rule]; !ok && len(g.Rules) >= maxRules {
+	_, known := g.Rules[rule]
+	named := len(g.Rules)
+	if _, others := g.Rules[""]; others {
+		named--
+	}
+	if !known && named >= maxRules {
 		rule = ""
 	}
 	g.Rules[rule] += n

@@ -37,8 +37,6 @@ func newEmail(d *Destination, t *texts) (sender, error) {
 	return &email{d, t, c, host}, err
 }
 
-func (e *email) close() {}
-
 func (e *email) send(ctx context.Context, m *Message) error {
 	err := e.converse(ctx, m)
 	if said, ok := errors.AsType[*textproto.Error](err); ok {

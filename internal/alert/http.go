@@ -91,7 +91,7 @@ func newPoster(d *Destination, t *texts) (sender, error) {
 	tr := &http.Transport{
 		DialContext:     (&net.Dialer{Timeout: time.Duration(d.Timeout)}).DialContext,
 		TLSClientConfig: c, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
-		MaxIdleConns: 1, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: time.Duration(d.Timeout),
+		DisableKeepAlives: true, // what was left on a connection is not what the next message is answered
 	}
 	if d.Proxy != "" {
 		u, err := url.Parse(d.Proxy)
@@ -116,8 +116,6 @@ func newPoster(d *Destination, t *texts) (sender, error) {
 	_, _, err = p.request(context.Background(), samples(d.Name)[0]) // whatever is missing is missing at the start
 	return p, err
 }
-
-func (p *poster) close() { p.client.CloseIdleConnections() }
 
 // address is where to.
 func (p *poster) address() (*url.URL, error) {

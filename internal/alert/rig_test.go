@@ -31,7 +31,7 @@ func must(tb testing.TB, err error) {
 }
 
 // quick is patience for tests.
-var quick = timing{backoff: time.Millisecond, most: 10 * time.Millisecond, askedMost: 20 * time.Millisecond, patience: 50 * time.Millisecond, grace: 100 * time.Millisecond, again: time.Millisecond}
+var quick = timing{backoff: time.Millisecond, most: 10 * time.Millisecond, askedMost: 20 * time.Millisecond, patience: 50 * time.Millisecond, grace: 100 * time.Millisecond, again: time.Millisecond, compact: 8 << 10}
 
 // finding is number n of some.
 func finding(n int) *detect.Finding {
@@ -267,3 +267,5 @@ func TestThin(t *testing.T) {
 		t.Errorf("the outcome: %+v", o)
 	}
 }
+
+func writeFile(name, content string) error { return os.WriteFile(name, []byte(content), 0o600) }

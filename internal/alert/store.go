@@ -12,7 +12,6 @@ import (
 
 const (
 	queueDir    = "queue"
-	minCompact  = 1 << 20
 	silenceFile = "silences.json"
 )
 
@@ -22,14 +21,15 @@ type store struct {
 	state *state
 	size  int64 // of the frames since the state was last written whole
 	whole int64 // and of that
+	least int64 // that is worth writing it whole again
 }
 
 // openStore reads the state. fresh says that there is none: nothing was written yet.
-func openStore(d disk.FS) (s *store, fresh bool, err error) {
+func openStore(d disk.FS, least int64) (s *store, fresh bool, err error) {
 	if err := d.MkdirAll("."); err != nil {
 		return nil, false, err
 	}
-	s = &store{state: newState()}
+	s = &store{state: newState(), least: least}
 	fresh = true
 	replay := func(e wal.Entry) error {
 		var c change
@@ -70,7 +70,7 @@ func (s *store) commit(c *change) error {
 		s.whole, s.size = int64(len(text)), 0
 		return nil
 	}
-	if s.size += int64(len(text)); s.size > max(minCompact, 2*s.whole) {
+	if s.size += int64(len(text)); s.size > max(s.least, 2*s.whole) {
 		return s.compact()
 	}
 	return nil

@@ -47,8 +47,6 @@ func newSyslog(d *Destination, t *texts) (sender, error) {
 	return &syslog{d, t, c, slices.Index(facilities, facility)}, err
 }
 
-func (s *syslog) close() {}
-
 // send writes the message on a connection of its own, and waits a moment whether the receiver resets it: the protocol has no
 // answer, so that is the most that can be known.
 func (s *syslog) send(ctx context.Context, m *Message) error {

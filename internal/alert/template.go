@@ -74,7 +74,7 @@ func parseTexts(d *Destination) (*texts, error) {
 				return nil, err
 			}
 		}
-		*one.into = parsed
+		*one.into = parsed.Option("missingkey=zero") // a digest has no group
 	}
 	return t, nil
 }
@@ -140,5 +140,7 @@ func samples(dest string) []*Message {
 	base := links("https://annals.example.com")
 	one := &delivery{Key: strings.Repeat("0", 32), Made: at, Labels: labels, Findings: []*detect.Finding{f}}
 	two := &delivery{Key: one.Key, Made: at, Labels: labels, Findings: []*detect.Finding{f, &full}, Throttled: 1}
-	return []*Message{base.message(one, dest), base.message(two, dest), base.message(merge(one, two), dest), links("").message(two, dest)}
+	digest := merge(one, two)
+	digest.Labels = labels
+	return []*Message{base.message(one, dest), base.message(two, dest), base.message(digest, dest), links("").message(two, dest)}
 }

@@ -26,7 +26,6 @@ func (r *refusal) Unwrap() error { return r.why }
 // may go better the next time. One goroutine calls it at a time, but for a test.
 type sender interface {
 	send(ctx context.Context, m *Message) error
-	close()
 }
 
 // destination is one that is in use. Its worker alone delivers to it.
