@@ -39,7 +39,7 @@ var members = map[string][]string{
 }
 
 // own are members of an event of a case that are not the event's: what they say of it.
-var own = []string{"at", "cluster", "stages", "repeat", "every"}
+var own = []string{"at", "cluster", "stages", "repeat", "every", "marks"}
 
 // filler makes events of what a case says of them, one after the other.
 type filler struct {
@@ -88,6 +88,10 @@ func (f *filler) fill(m map[string]any) ([]Event, error) {
 			return nil, fmt.Errorf("an audit event has no member %q%s", key, hint(key, slices.Concat(members[""], own)))
 		}
 	}
+	marks, err := marksOf(m["marks"])
+	if err != nil {
+		return nil, err
+	}
 	var made []Event
 	for n := range repeat {
 		f.count++
@@ -111,7 +115,7 @@ func (f *filler) fill(m map[string]any) ([]Event, error) {
 			if err := v.Parse(b); err != nil {
 				return nil, err
 			}
-			made = append(made, Event{Cluster: cluster, JSON: b})
+			made = append(made, Event{Cluster: cluster, JSON: b, Marks: marks})
 		}
 		f.next = at.Add(every)
 	}

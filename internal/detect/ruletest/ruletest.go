@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"annals.dev/internal/format"
 	"annals.dev/internal/spell"
 )
 
@@ -41,6 +42,7 @@ type Event struct {
 	Cluster string
 	Line    int
 	JSON    []byte
+	Marks   format.Marks
 }
 
 const maxFile = 4 << 20

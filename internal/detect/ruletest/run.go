@@ -122,7 +122,7 @@ func Row(e Event, position uint64) (*match.Row, error) {
 	if err := v.Parse(e.JSON); err != nil {
 		return nil, err
 	}
-	return &match.Row{View: v, Cluster: e.Cluster, Origin: "test", Position: position, Received: v.Time}, nil
+	return &match.Row{View: v, Cluster: e.Cluster, Origin: "test", Position: position, Received: v.Time, Marks: e.Marks}, nil
 }
 
 const maxWhy = 12
