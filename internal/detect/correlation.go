@@ -207,7 +207,7 @@ func (k *Key) texts(r *match.Row) (all []string) {
 	}
 	k.Path.Each(r, func(v match.Value) bool {
 		if v.Kind != match.NullValue && len(v.Text) > 0 {
-			all = append(all, string(v.Text))
+			all = append(all, bounded(string(v.Text)))
 		}
 		return true
 	})

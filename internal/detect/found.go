@@ -26,7 +26,7 @@ func findSingle(rule *Rule, r *match.Row, q Request) *Finding {
 	f.Positions = []uint64{r.Position}
 	f.Matched = matchedBy(rule, r)
 	if rule.Output != nil {
-		f.Summary = rule.Output(r)
+		f.Summary = cut(rule.Output(r), maxSummary)
 	} else {
 		f.Summary = f.sentence()
 	}
@@ -58,13 +58,10 @@ func (f *Finding) sentence() string {
 }
 
 // short bounds what a client wrote.
-func short(s string) string {
-	const longest = 200
-	if len(s) <= longest {
-		return s
-	}
-	return strings.ToValidUTF8(s[:longest], "") + "…"
-}
+func short(s string) string { return cut(s, 200) }
+
+// maxSummary is how many bytes of a finding in words are kept.
+const maxSummary = 4 << 10
 
 // maxPositions is how many events a finding names: those nearest to its end.
 const maxPositions = 1000

@@ -65,10 +65,13 @@ func valuesOf(field string, r *match.Row) (values []string) {
 	return values
 }
 
-// clip bounds a text, and makes it UTF-8.
-func clip(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText] + "…"
+// clip bounds a value.
+func clip(s string) string { return cut(s, maxText) }
+
+// cut is a text as UTF-8, with no more than so many bytes of it.
+func cut(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "…"
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
 }

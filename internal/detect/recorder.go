@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"annals.dev/internal/format"
@@ -13,6 +14,7 @@ import (
 // recorder is the Output that appends to cluster annals, each finding once. The watcher's goroutine owns it.
 type recorder struct {
 	ledger *ledger.Ledger
+	log    *slog.Logger
 	queue  []output
 	told   func(Recorded)
 
@@ -33,10 +35,12 @@ const (
 	maxIDs      = 1 << 20 // held in memory before the sealed ones are forgotten
 	maxQueue    = 50_000  // before what is found is recorded in the middle of a segment
 	recordBatch = 1000
+	recordBytes = 16 << 20
+	maxRecord   = 1 << 20 // bytes of one
 )
 
-func newRecorder(l *ledger.Ledger, told func(Recorded)) *recorder {
-	return &recorder{ledger: l, told: told, ids: make(map[ID]struct{}), first: ^uint64(0)}
+func newRecorder(l *ledger.Ledger, log *slog.Logger, told func(Recorded)) *recorder {
+	return &recorder{ledger: l, log: log, told: told, ids: make(map[ID]struct{}), first: ^uint64(0)}
 }
 
 func (r *recorder) Find(f *Finding)        { r.queue = append(r.queue, output{find: f}) }
@@ -112,6 +116,7 @@ func (r *recorder) flush(ctx context.Context, sorted bool) error {
 	var batch ledger.Batch
 	var recs []Recorded
 	var keys []ID
+	size := 0
 	send := func() error {
 		if len(batch.Events) == 0 {
 			return nil
@@ -130,6 +135,7 @@ func (r *recorder) flush(ctx context.Context, sorted bool) error {
 			}
 		}
 		batch.Events, recs, keys = batch.Events[:0], recs[:0], keys[:0]
+		size = 0
 		return nil
 	}
 	for _, o := range r.queue {
@@ -141,14 +147,16 @@ func (r *recorder) flush(ctx context.Context, sorted bool) error {
 			continue
 		}
 		e := format.Event{Bytes: raw}
-		if err := e.View.Parse(raw); err != nil {
-			return fmt.Errorf("the event of a finding: %w", err)
+		if err := e.View.Parse(raw); err != nil || len(raw) > maxRecord {
+			// What one rule makes of an event must not keep all others from being recorded.
+			r.log.Error("a finding cannot be recorded", "rule", o.rule(), "bytes", len(raw), "err", err)
+			continue
 		}
 		r.ids[id] = struct{}{}
 		keys = append(keys, id)
 		batch.Events = append(batch.Events, e)
 		recs = append(recs, Recorded{Finding: o.find, Withdrawal: o.withdraw})
-		if len(batch.Events) == recordBatch {
+		if size += len(raw); len(batch.Events) == recordBatch || size > recordBytes {
 			if err := send(); err != nil {
 				return err
 			}
@@ -160,6 +168,13 @@ func (r *recorder) flush(ctx context.Context, sorted bool) error {
 		r.queue = r.queue[:0]
 	}
 	return err
+}
+
+func (o output) rule() string {
+	if o.find != nil {
+		return o.find.Rule
+	}
+	return o.withdraw.Rule
 }
 
 func (o output) position() uint64 {
@@ -179,7 +194,8 @@ func (r *recorder) event(v *ledger.ClusterView, o output) (raw []byte, key ID, e
 	}
 	id, ok := ParseID(text)
 	if !ok {
-		return nil, id, fmt.Errorf("a finding's id is 32 hexadecimal digits, not %q", text)
+		r.log.Error("a finding's id is 32 hexadecimal digits", "rule", o.rule(), "id", text)
+		return nil, id, nil
 	}
 	for n := 0; ; n++ {
 		key = auditID(id, "again", n)
@@ -191,8 +207,10 @@ func (r *recorder) event(v *ledger.ClusterView, o output) (raw []byte, key ID, e
 			if o.find == nil {
 				return nil, key, nil // it does not stand
 			}
-			raw, err = o.find.Event(n)
-			return raw, key, err
+			if raw, err = o.find.Event(n); err != nil {
+				r.log.Error("a finding cannot be recorded", "rule", o.rule(), "err", err)
+			}
+			return raw, key, nil
 		}
 		key = auditID(id, "withdrawn", n)
 		withdrawn, err := r.known(v, key)

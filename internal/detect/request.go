@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"strings"
+	"time"
 
 	"annals.dev/audit"
 	"annals.dev/internal/match"
@@ -43,6 +45,7 @@ func RequestOf(r *match.Row) Request {
 	if at := timeOf(r); q.Time == 0 || q.Time > at {
 		q.Time = at
 	}
+	q.Time = min(max(q.Time, firstTime), lastTime)
 	var buf [512]byte
 	d := digest{sha256.New()}
 	d.text("request", r.Cluster)
@@ -59,6 +62,12 @@ func RequestOf(r *match.Row) Request {
 	q.ID = d.sum()
 	return q
 }
+
+// Times lie between these: RFC 3339 cannot say others.
+var (
+	firstTime = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+	lastTime  = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC).UnixMicro()
+)
 
 // timeOf is an event's time.
 func timeOf(r *match.Row) int64 {
@@ -125,7 +134,23 @@ func aboutOf(r *match.Row) about {
 	if len(o.Subresource) > 0 {
 		a.Resource += "/" + o.Subresource.String()
 	}
+	for _, s := range []*string{&a.User, &a.As, &a.Peer, &a.Verb, &a.Resource, &a.Namespace, &a.Name} {
+		*s = bounded(*s)
+	}
 	return a
+}
+
+// longest is how long a text is that a finding has of an event, or that makes a group.
+const longest = 1 << 10
+
+// bounded is a text as UTF-8, so long at most. Two that differ still do.
+func bounded(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= longest {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return strings.ToValidUTF8(s[:longest-40], "") + "…" + hex.EncodeToString(sum[:16])
 }
 
 // lastText is the last string of a list: of the source addresses, the only one that is not the client's own claim.

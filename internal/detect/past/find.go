@@ -76,8 +76,8 @@ func (q *Question) predicate() (*match.Predicate, error) {
 		}
 		w.WriteString(")")
 	}
-	if q.Namespace != "" {
-		w.WriteString(" ns:" + quote(q.Namespace))
+	if q.Namespace != "" { // a withdrawal does not say it
+		w.WriteString(" (verb:delete OR ns:" + quote(q.Namespace) + ")")
 	}
 	p, err := match.Parse(w.String())
 	if err != nil {

@@ -53,27 +53,37 @@ func (h History) matches(ctx context.Context, clusters []string, where *match.Pr
 
 // Times beyond these are as good as none.
 var (
-	minTime = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
-	maxTime = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC).UnixMicro()
+	minTime = time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+	maxTime = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 )
 
 // received is the predicate of events whose request was received, or which are themselves of a time, in [from, to].
 func received(from, to int64) (*match.Predicate, error) {
-	from, to = max(from, minTime), min(to, maxTime)
-	if from <= minTime && to >= maxTime {
+	bound := func(field string) string {
+		const form = "2006-01-02T15:04:05.000000Z"
+		text := ""
+		if from > minTime {
+			text += field + ">=" + time.UnixMicro(from).UTC().Format(form) + " "
+		}
+		if to < maxTime {
+			text += field + "<=" + time.UnixMicro(to).UTC().Format(form)
+		}
+		return text
+	}
+	if bound("") == "" {
 		return match.All, nil
 	}
-	const form = "2006-01-02T15:04:05.000000Z"
-	a, b := time.UnixMicro(from).UTC().Format(form), time.UnixMicro(to).UTC().Format(form)
-	return match.Parse(fmt.Sprintf("(requestReceivedTimestamp>=%s requestReceivedTimestamp<=%s) OR (time>=%s time<=%s)", a, b, a, b))
+	return match.Parse("(" + bound("requestReceivedTimestamp") + ") OR (" + bound("time") + ")")
 }
 
 // Standing hands the findings of a rule's version that stand to f.
 func (h History) Standing(ctx context.Context, cluster, rule, version string, from, to int64, f func(*detect.Finding)) error {
-	from, to = max(from, minTime), min(to, maxTime)
-	q := Question{Rules: []string{rule}, Clusters: []string{cluster}, Until: time.UnixMicro(to + 1)}
+	q := Question{Rules: []string{rule}, Clusters: []string{cluster}}
 	if from > minTime {
 		q.Since = time.UnixMicro(from)
+	}
+	if to < maxTime {
+		q.Until = time.UnixMicro(to + 1)
 	}
 	_, err := Find(ctx, h.Reader, nil, q, func(x *Found) error {
 		if x.Version == version {
