@@ -1,9 +1,6 @@
 package match
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // Tester is a test that the query language cannot say, such as those of Sigma and Falco. Many goroutines use it at a time.
 type Tester interface {
@@ -12,10 +9,11 @@ type Tester interface {
 	// Key is the test in one fixed form. Two testers with the same key are the same test: it is made once per event, however
 	// many rules ask for it.
 	Key() string
-	// Field is what of the event it looks at: a path as ParsePath names it, "" if it is more than one.
+	// Field is what of the event it looks at, and at nothing else but whether the event has an audit ID: a path as ParsePath
+	// names it, "" if it is more than one. What was found of one value is taken to be so of the same value again.
 	Field() string
-	// Exact are the texts of which the field's must be one for the test to be true, compared without their case; nil if it
-	// is not that simple.
+	// Exact are the texts of which the field's must be one for the test to be true, compared without the case of letters; nil if
+	// it is not that simple. An ASCII letter is the same as no other script's.
 	Exact() []string
 }
 
@@ -44,15 +42,6 @@ func Not(p *Predicate) *Predicate {
 	}
 	return &Predicate{not{p.root}}
 }
-
-// tester is a node that is somebody else's test. It is never asked for as SQL: what is narrow of it stands in narrowed.
-type tester struct{ Tester }
-
-func (t tester) match(r *Row) bool        { return t.Test(r) }
-func (tester) narrow() bool               { return false }
-func (tester) need() *Need                { return nil }
-func (t tester) print(w *strings.Builder) { w.WriteString(t.Key()) }
-func (t tester) sql(negated bool) string  { return strconv.FormatBool(true) }
 
 // Truth is what is known of a condition.
 type Truth int8

@@ -96,6 +96,15 @@ func narrowed(n node) node {
 	switch n := n.(type) {
 	case *derivedTest:
 		return n.narrowed()
+	case tester:
+		return n.narrowed()
+	case not: // of which only what is narrow itself can be told
+		switch inner := n.node.(type) {
+		case or:
+			return narrowed(and(negated(inner)))
+		case and:
+			return narrowed(or(negated(inner)))
+		}
 	case and:
 		var all and
 		for _, c := range n {
@@ -116,6 +125,14 @@ func narrowed(n node) node {
 		return some
 	}
 	return nil
+}
+
+func negated(nodes []node) []node {
+	var all []node
+	for _, n := range nodes {
+		all = append(all, negate(n))
+	}
+	return all
 }
 
 // TimeRange bounds the time of the events that match, both bounds included: microseconds, math.MinInt64 and math.MaxInt64

@@ -19,9 +19,8 @@ type Path struct {
 	path  []string
 }
 
-// pathOnly are what a rule may name that the search language does not: what has no text of its own.
+// pathOnly are what a rule may name that the search language does not: objects whole, and what every event says alike. (user is who made the request.)
 var pathOnly = index([]*field{
-	{name: "user", span: func(v *audit.View) audit.Span { return v.User.Raw }, object: true},
 	{name: "impersonatedUser", span: impersonated, object: true},
 	{name: "objectRef", span: func(v *audit.View) audit.Span { return v.ObjectRef.Raw }, object: true},
 	{name: "kind", text: func(v *audit.View) audit.Text { return v.Kind }},

@@ -22,8 +22,9 @@ func TestPath(t *testing.T) {
 	}
 	for _, tt := range []struct{ path, name, want, spans string }{
 		{"verb", "verb", "create", `"create"`},
-		{"user", "user", `{{"username":"m\u0061x","groups":["a","b"],"extra":{"k.x/y":["v"]}}}`, `{"username":"m\u0061x","groups":["a","b"],"extra":{"k.x/y":["v"]}}`},
+		{"user", "user.username", "max", `"max"`},
 		{"user.username", "user.username", "max", `"max"`},
+		{"objectRef", "objectRef", `{{"resource":"pods","subresource":"exec"}}`, `{"resource":"pods","subresource":"exec"}`},
 		{"as", "impersonatedUser.username", "eve", `"eve"`},
 		{"impersonatedUser.groups", "impersonatedUser.groups", "g", `["g"]`},
 		{"impersonatedUser.uid", "impersonatedUser.uid", "", ""},
