@@ -179,13 +179,17 @@ func (e *Engine) Feed(r *match.Row, out Output) {
 
 func (e *Engine) met(m *matcher, r *match.Row, q Request, out Output) {
 	clear(e.firsts)
+	var who *about
 	for _, i := range m.met {
 		s := m.rules[i]
 		if !s.rule.Silent && e.reports(s.rule) && e.only == nil {
 			out.Find(findSingle(s.rule, r, q))
 		}
 		for _, f := range s.feeds {
-			e.states[r.Cluster].of(f.to).event(f.slot, r, q)
+			if who == nil {
+				who = e.intern(aboutOf(r))
+			}
+			e.states[r.Cluster].of(f.to).event(f.slot, r, q, who)
 		}
 	}
 }

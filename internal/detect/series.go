@@ -88,15 +88,13 @@ func (s *series) sound() int64 { return before(s.state.closed, slack) }
 func (s *series) floor() int64 { return before(s.sound(), 2*s.span) }
 
 // event takes an event that matches the rule of a slot.
-func (s *series) event(slot int, r *match.Row, q Request) {
+func (s *series) event(slot int, r *match.Row, q Request, who *about) {
 	texts := func(k *Key) []string { return k.texts(r) }
 	groups := combinations(s.slots[slot].keys, texts)
 	if len(groups) == 0 {
 		return
 	}
-	e := entry{at: q.Time, id: q.ID, rules: 1 << slot, pos: []uint64{r.Position}, values: s.slots[slot].combined(texts)}
-	a := s.engine.intern(aboutOf(r))
-	e.who = a
+	e := entry{at: q.Time, id: q.ID, rules: 1 << slot, pos: []uint64{r.Position}, values: s.slots[slot].combined(texts), who: who}
 	for _, values := range groups {
 		s.insert(values, e)
 	}
