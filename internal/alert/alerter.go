@@ -161,7 +161,7 @@ func (a *Alerter) commit(ctx context.Context, make func(s *state) *change) error
 			}
 			return nil
 		}
-		if !disk.IsFull(err) {
+		if !canWait(err) {
 			return err
 		}
 		a.log.Error("alerts wait for room on the disk", "error", err)

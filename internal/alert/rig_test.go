@@ -269,3 +269,5 @@ func TestThin(t *testing.T) {
 }
 
 func writeFile(name, content string) error { return os.WriteFile(name, []byte(content), 0o600) }
+
+func osDir(dir string) disk.FS { return disk.OS(filepath.Join(dir, "alert")) }

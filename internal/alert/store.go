@@ -79,7 +79,7 @@ func (s *store) commit(c *change) error {
 // compact writes the state whole into a new file, and drops those before it.
 func (s *store) compact() error {
 	if err := s.log.Rotate(); err != nil {
-		return ifNotFull(err)
+		return unlessFull(err)
 	}
 	text, err := json.Marshal(&change{Whole: s.state})
 	if err != nil {
@@ -87,16 +87,19 @@ func (s *store) compact() error {
 	}
 	places, err := s.log.Append([][]byte{text})
 	if err != nil {
-		return ifNotFull(err)
+		return unlessFull(err)
 	}
 	s.whole, s.size = int64(len(text)), 0
-	return s.log.Drop(places[0].File)
+	return unlessFull(s.log.Drop(places[0].File))
 }
 
-// ifNotFull lets a full disk pass where what failed can wait.
-func ifNotFull(err error) error {
-	if disk.IsFull(err) {
+// unlessFull lets a full disk pass where what failed can wait.
+func unlessFull(err error) error {
+	if canWait(err) {
 		return nil
 	}
 	return err
 }
+
+// canWait says that it may be tried again when there is room. A log that has failed takes nothing more, whatever the reason was.
+func canWait(err error) bool { return disk.IsFull(err) && !errors.Is(err, wal.ErrFailed) }
