@@ -110,7 +110,9 @@ func (e *env) tellFinding(w io.Writer, d *server.FindingDetail, a *findingFlags)
 	if !d.Proof.Signed {
 		t.line("no signed checkpoint covers the finding yet: one does within a minute while a server runs")
 	}
-	t.line("annals prove %d --cluster annals --out finding.json", f.Position)
+	if !f.Recorded.IsZero() {
+		t.line("annals prove %d --cluster annals --out finding.json", f.Position)
+	}
 	if len(f.Positions) > 0 {
 		t.line("annals prove %d --cluster %s --out event.json", f.Positions[len(f.Positions)-1], f.Cluster)
 	}

@@ -90,9 +90,12 @@ func (f *finder) each(ctx context.Context, after *query.Cursor, give func(*Findi
 		sight = f.by.read
 	}
 	cov, err := past.Find(ctx, f.c.engine.As(query.All), sight, q, func(x *past.Found) error {
-		found := &Finding{Finding: *x.Finding, RuleName: f.rules.name(x.Rule), Position: x.Recorded.Position, Recorded: x.At, Withdrawn: x.Withdrawn}
+		found := &Finding{Finding: *x.Finding, RuleName: f.rules.name(x.Rule), Position: x.Recorded.Position, Recorded: x.At, Withdrawn: x.Withdrawn, place: x.Recorded}
 		if !f.asked(found) || !f.sees(found) {
 			return nil
+		}
+		if !f.by.Role.AtLeast(access.Auditor) { // they tell of what else is recorded
+			found.Position, found.Recorded = 0, time.Time{}
 		}
 		return give(found)
 	})
@@ -178,13 +181,15 @@ func (c *core) findings(ctx context.Context, by *asker, q FindingsQuestion, emit
 	if limit < 0 {
 		return FindingsCover{}, &Error{Usage, fmt.Sprintf("limit %d: give a number of findings, or 0 for all", limit)}
 	}
-	after, err := cursorOf(q.After)
-	if err != nil {
-		return FindingsCover{}, err
-	}
 	f, err := c.finder(ctx, by, q.FindingsRange)
 	if err != nil {
 		return FindingsCover{}, err
+	}
+	var after *query.Cursor
+	if q.After != "" {
+		if after, err = c.placeOf(ctx, by, q.After); err != nil {
+			return FindingsCover{}, err
+		}
 	}
 	f.withdrawn = q.Withdrawn
 	err = f.each(ctx, after, func(x *Finding) error {
@@ -193,7 +198,7 @@ func (c *core) findings(ctx context.Context, by *asker, q FindingsQuestion, emit
 			return errEnough
 		}
 		f.cover.Returned++
-		f.cover.Next = cursorText(x)
+		f.cover.Next = x.ID
 		return emit(*x)
 	})
 	if !f.cover.LimitReached {
@@ -202,50 +207,55 @@ func (c *core) findings(ctx context.Context, by *asker, q FindingsQuestion, emit
 	return f.end(), err
 }
 
-// cursorText is the place of a finding's event.
-func cursorText(x *Finding) string {
-	return fmt.Sprintf("%s,%s,%d", x.Time.UTC().Format(time.RFC3339Nano), ledger.Own, x.Position)
+// placeOf is where a finding is recorded that somebody has seen.
+func (c *core) placeOf(ctx context.Context, by *asker, id string) (*query.Cursor, error) {
+	x, _, err := c.findingWith(ctx, by, id)
+	if err != nil {
+		return nil, fmt.Errorf("after: %w", err)
+	}
+	return &x.place, nil
 }
 
-// finding tells one.
-func (c *core) finding(ctx context.Context, by *asker, q FindingQuestion, _ func(nothing) error) (FindingDetail, error) {
-	var d FindingDetail
-	id := strings.ToLower(strings.ReplaceAll(q.ID, "-", ""))
+// findingWith finds the one finding whose ID begins so, for whoever asks.
+func (c *core) findingWith(ctx context.Context, by *asker, begins string) (*Finding, *finder, error) {
+	id := strings.ToLower(strings.ReplaceAll(begins, "-", ""))
 	if len(id) < 4 || len(id) > 32 || strings.Trim(id, "0123456789abcdef") != "" {
-		return d, &Error{Usage, fmt.Sprintf("id is a finding's 32 hexadecimal digits, or the first of them, four at least, not %.60q", q.ID)}
+		return nil, nil, &Error{Usage, fmt.Sprintf("id is a finding's 32 hexadecimal digits, or the first of them, four at least, not %.60q", begins)}
 	}
 	f, err := c.finder(ctx, by, FindingsRange{})
 	if err != nil {
-		return d, err
+		return nil, nil, err
 	}
-	f.among = []*match.Predicate{constant("name:" + id + "*")}
-	f.withdrawn = true
+	f.among, f.withdrawn = []*match.Predicate{constant("name:" + id + "*")}, true
 	var found []*Finding
-	if err := f.each(ctx, nil, func(x *Finding) error {
-		if found = append(found, x); len(found) > 1 {
-			return errEnough
-		}
-		return nil
-	}); err != nil {
-		return d, err
+	if err := f.each(ctx, nil, func(x *Finding) error { found = append(found, x); return nil }); err != nil {
+		return nil, nil, err
 	}
 	switch {
 	case len(found) == 0 && !f.cover.Complete:
-		return d, &Error{Missing, fmt.Sprintf("there is no finding %s, but not all could be read: %s", id, strings.Join(f.cover.Why, "; "))}
+		return nil, nil, &Error{Missing, fmt.Sprintf("there is no finding %s, but not all could be read: %s", id, strings.Join(f.cover.Why, "; "))}
 	case len(found) == 0:
-		return d, &Error{NotFound, fmt.Sprintf("there is no finding %s", id)}
+		return nil, nil, &Error{NotFound, fmt.Sprintf("there is no finding %s", id)}
 	case len(found) > 1:
-		return d, &Error{Usage, fmt.Sprintf("several findings begin with %s: give more of the ID", id)}
+		return nil, nil, &Error{Usage, fmt.Sprintf("%d findings begin with %s: give more of the ID", len(found), id)}
 	}
-	d.Finding = *found[0]
+	return found[0], f, nil
+}
+
+// finding tells one.
+func (c *core) finding(ctx context.Context, by *asker, q FindingQuestion, _ func(nothing) error) (d FindingDetail, err error) {
+	x, f, err := c.findingWith(ctx, by, q.ID)
+	if err != nil {
+		return d, err
+	}
+	d.Finding = *x
 	if err := c.findingEvents(ctx, by, &d); err != nil {
 		return d, err
 	}
-	d.Proof = c.proofOf(by, ledger.Own)
-	d.Proof.Signed = d.Finding.Position < c.checkpointSize(ledger.Own)
-	if by.ScopeText != "" {
-		d.Proof = ProofState{Signed: d.Proof.Signed}
+	if by.Role.AtLeast(access.Auditor) {
+		d.Proof = c.proofOf(by, ledger.Own)
 	}
+	d.Proof.Signed = x.place.Position < c.checkpointSize(ledger.Own)
 	f.cover.Returned = 1
 	d.Cover = f.end()
 	return d, c.watch.about(ctx, c, by, &d)

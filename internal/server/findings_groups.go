@@ -35,6 +35,7 @@ const (
 // gathered is a group while findings are put into it.
 type gathered struct {
 	FindingGroup
+	key                      string
 	times                    []time.Time
 	techniques               map[string]bool
 	users, namespaces, rules map[string]int
@@ -83,6 +84,7 @@ func (c *core) findingGroups(ctx context.Context, by *asker, q FindingGroupsQues
 			key := strings.Join(values, "\x00")
 			if groups[key] == nil {
 				groups[key] = newGroup(q.By, values)
+				groups[key].key = key
 			}
 			groups[key].add(x)
 		}
@@ -98,7 +100,7 @@ func (c *core) findingGroups(ctx context.Context, by *asker, q FindingGroupsQues
 		}
 	}
 	all := slices.SortedFunc(maps.Values(groups), func(a, b *gathered) int {
-		return cmp.Or(worse(b.Severity, a.Severity), cmp.Compare(b.Count, a.Count), b.Last.Compare(a.Last), strings.Compare(a.Latest, b.Latest))
+		return cmp.Or(worse(b.Severity, a.Severity), cmp.Compare(b.Count, a.Count), b.Last.Compare(a.Last), strings.Compare(a.key, b.key))
 	})
 	end.Groups = len(all)
 	if len(all) > q.Limit {

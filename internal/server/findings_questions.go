@@ -24,7 +24,7 @@ type FindingsRange struct {
 type FindingsQuestion struct {
 	FindingsRange
 	Limit     *int   `json:"limit,omitempty"`     // default 100; 0: all
-	After     string `json:"after,omitempty"`     // TIME,CLUSTER,POSITION of a finding's event: only those behind it; see next of the end
+	After     string `json:"after,omitempty"`     // a finding's ID: only those behind it
 	Withdrawn bool   `json:"withdrawn,omitempty"` // those that were taken back, too
 }
 
@@ -32,9 +32,11 @@ type FindingsQuestion struct {
 type Finding struct {
 	detect.Finding
 	RuleName  string             `json:"ruleName,omitempty"`  // by which people call the rule: wildcard-role
-	Position  uint64             `json:"position"`            // of its event in cluster annals
-	Recorded  time.Time          `json:"recorded"`            // when that came to be
+	Position  uint64             `json:"position,omitempty"`  // of its event in cluster annals; auditors are told
+	Recorded  time.Time          `json:"recorded,omitzero"`   // when that came to be; so, too
 	Withdrawn *detect.Withdrawal `json:"withdrawn,omitempty"` // it is no finding any more, since an event came late
+
+	place query.Cursor // of its event
 }
 
 // FindingsCover says what an answer about findings covers.
@@ -47,7 +49,7 @@ type FindingsCover struct {
 	Scope        string    `json:"scope,omitempty"` // only findings all of whose events meet this
 	NoBodies     bool      `json:"withoutBodies,omitempty"`
 	LimitReached bool      `json:"limitReached"`
-	Next         string    `json:"next,omitempty"` // with a limit that was reached: the After of what is behind
+	Next         string    `json:"next,omitempty"` // with a limit that was reached: the after of what is behind
 	Complete     bool      `json:"complete"`       // all events that there are were looked at, and all findings
 	Why          []string  `json:"why,omitempty"`
 	Seconds      float64   `json:"seconds"`

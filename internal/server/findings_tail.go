@@ -27,7 +27,7 @@ func (c *core) tailFindings(ctx context.Context, by *asker, q FindingsTailQuesti
 	from := c.sizes([]string{ledger.Own})[ledger.Own]
 	var newest []*Finding
 	if err := f.each(ctx, nil, func(x *Finding) error {
-		if x.Position >= from {
+		if x.place.Position >= from {
 			return nil // it comes below
 		}
 		if len(newest) == limit {

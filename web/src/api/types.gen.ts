@@ -604,10 +604,10 @@ export interface Finding {
   unusual?: DetectUnusual;
   /** by which people call the rule: wildcard-role */
   ruleName?: string;
-  /** of its event in cluster annals */
-  position: number;
-  /** when that came to be */
-  recorded: string;
+  /** of its event in cluster annals; auditors are told */
+  position?: number;
+  /** when that came to be; so, too */
+  recorded?: string;
   /** it is no finding any more, since an event came late */
   withdrawn?: DetectWithdrawal;
 }
@@ -715,7 +715,7 @@ export interface FindingsCover {
   scope?: string;
   withoutBodies?: boolean;
   limitReached: boolean;
-  /** with a limit that was reached: the After of what is behind */
+  /** with a limit that was reached: the after of what is behind */
   next?: string;
   /** all events that there are were looked at, and all findings */
   complete: boolean;
@@ -743,7 +743,7 @@ export interface FindingsQuestion {
   techniques?: string[];
   /** default 100; 0: all */
   limit?: number;
-  /** TIME,CLUSTER,POSITION of a finding's event: only those behind it; see next of the end */
+  /** a finding's ID: only those behind it */
   after?: string;
   /** those that were taken back, too */
   withdrawn?: boolean;
