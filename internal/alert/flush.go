@@ -26,7 +26,7 @@ func (s *state) next() (at time.Time) {
 func (d *decision) flush() *change {
 	all := d.s.much()
 	keys := slices.SortedFunc(maps.Keys(d.s.Groups), func(a, b string) int {
-		return cmp.Or(d.s.Groups[a].Since.Compare(d.s.Groups[b].Since), cmp.Compare(a, b))
+		return cmp.Or(d.s.Groups[a].Since.Compare(d.s.Groups[b].Since), cmp.Compare(d.s.Groups[a].first(), d.s.Groups[b].first()), cmp.Compare(a, b))
 	})
 	excess := len(keys) - maxGroups
 	for _, key := range keys {

@@ -64,6 +64,14 @@ func (g *group) due() time.Time {
 	return at
 }
 
+// first is the position of the first finding that waits.
+func (g *group) first() uint64 {
+	if len(g.Waiting) == 0 {
+		return 0
+	}
+	return g.Waiting[0].Position
+}
+
 // mark remembers a finding: that it was told, or that it mutes others.
 type mark struct {
 	Finding  string          `json:"finding"`
