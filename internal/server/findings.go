@@ -56,7 +56,7 @@ func (c *core) finder(ctx context.Context, by *asker, q FindingsRange) (f *finde
 		}
 	}
 	f.cover = FindingsCover{Since: q.Since, Until: q.Until, Scope: by.ScopeText, NoBodies: !by.Bodies, Complete: true}
-	if err := c.watch.cover(ctx, c, by, &f.cover); err != nil {
+	if err := c.watch.cover(ctx, c, by, q.Clusters, &f.cover); err != nil {
 		return nil, err
 	}
 	return f, nil

@@ -13,6 +13,7 @@ import (
 	"annals.dev/internal/detect"
 	"annals.dev/internal/detect/pack"
 	"annals.dev/internal/ledger"
+	"annals.dev/internal/query"
 )
 
 // watch is what looks at events as they come, and tells people what was found. The zero value is one that nothing runs of: its
@@ -152,12 +153,18 @@ func (c *core) catchUp(ctx context.Context, progress func(done, total uint64)) e
 const lookedWithin = 3 * time.Second
 
 // cover says how far the clusters are watched that somebody may know of. It waits a little for what came just now.
-func (w *watch) cover(ctx context.Context, c *core, by *asker, f *FindingsCover) error {
+func (w *watch) cover(ctx context.Context, c *core, by *asker, asked []string, f *FindingsCover) error {
 	f.Rules = len(w.ready(c).rules)
 	f.Watched = []Watched{}
 	names, err := c.clusters(ctx, by)
 	if err != nil {
 		return err
+	}
+	if len(asked) > 0 {
+		names = asked // they are there
+	}
+	if len(names) == 0 {
+		names = query.Nowhere
 	}
 	w.mu.Lock()
 	watcher := w.watcher
