@@ -13,7 +13,7 @@ import (
 // named.
 const (
 	maxTerms = 10_000
-	maxSize  = 1 << 20
+	maxSize  = 1 << 17
 )
 
 // parse reads a condition over the selections.

@@ -17,9 +17,12 @@ import (
 
 // What a file may hold. Rules are written by people: more than this is a mistake, or meant to keep us busy.
 const (
-	maxFile  = 16 << 20 // bytes
-	maxNodes = 100_000  // of a document, with what its aliases stand for
-	maxDepth = 50
+	maxFile     = 16 << 20 // bytes
+	maxDocument = 1 << 20
+	maxNodes    = 100_000   // of a document, with what its aliases stand for
+	maxTotal    = 2_000_000 // of a file, with what actions add to each document
+	maxDepth    = 50
+	maxProblems = 1000 // of a file
 )
 
 // document is one YAML document of a file.
@@ -69,6 +72,9 @@ var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
 
 // parse reads one document that begins at a line of its file. Its error stands at the line that it returns.
 func parse(text string, first int) (*document, int, error) {
+	if len(text) > maxDocument {
+		return nil, first, fmt.Errorf("it has %d bytes, and a rule has at most %d MiB; split it", len(text), maxDocument>>20)
+	}
 	var n yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &n); err != nil {
 		at, message := first, strings.TrimPrefix(err.Error(), "yaml: ")
@@ -124,6 +130,12 @@ func expand(n *yaml.Node, shift, depth int, nodes *int) (*yaml.Node, error) {
 		}
 		c.Content = append(c.Content, child)
 	}
+	has := map[string]bool{}
+	if merged != nil {
+		for k := range pairs(c) {
+			has[k.Value] = true
+		}
+	}
 	for _, m := range merged {
 		from := []*yaml.Node{m}
 		if m.Kind == yaml.SequenceNode {
@@ -131,13 +143,23 @@ func expand(n *yaml.Node, shift, depth int, nodes *int) (*yaml.Node, error) {
 		}
 		for _, m := range from {
 			for k, v := range pairs(m) {
-				if get(c, k.Value) == nil {
+				if !has[k.Value] {
+					has[k.Value] = true
 					c.Content = append(c.Content, k, v)
 				}
 			}
 		}
 	}
 	return c, nil
+}
+
+// count is how many nodes there are.
+func count(n *yaml.Node) int {
+	all := 1
+	for _, c := range n.Content {
+		all += count(c)
+	}
+	return all
 }
 
 // pairs are the keys and values of a mapping, in their order; of anything else none.
@@ -203,8 +225,14 @@ func (c *collection) read(f detect.File) {
 		return
 	}
 	var global, last *yaml.Node
+	total := 0
 	all, lines := split(f.Data)
+	before := len(c.problems)
 	for i, t := range all {
+		if len(c.problems)-before > maxProblems {
+			tell(lines[i], "there are more than %d problems with the file, so what follows is not read; correct those first", maxProblems)
+			return
+		}
 		doc, line, err := parse(t, lines[i])
 		if err != nil {
 			tell(line, "%v", err)
@@ -234,6 +262,10 @@ func (c *collection) read(f detect.File) {
 			tell(action.Line, "unknown action %q; it is one of global, repeat and reset", text(action))
 			continue
 		}
+		if total += count(doc.root); total > maxTotal {
+			tell(lines[i], "the rules of the file hold more than %d values, with what actions add to them; split it", maxTotal)
+			return
+		}
 		c.add(f.Name, lines[i], doc)
 	}
 }
@@ -244,19 +276,17 @@ func overlay(n, over *yaml.Node) *yaml.Node {
 		return n
 	}
 	c := *n
-	c.Content = append([]*yaml.Node(nil), n.Content...)
+	c.Content = slices.Clone(n.Content)
+	places := map[string]int{}
+	for i := 0; i+1 < len(c.Content); i += 2 {
+		places[c.Content[i].Value] = i
+	}
 	for k, v := range pairs(over) {
 		if k.Value == "action" {
 			continue
 		}
-		at := -1
-		for i := 0; i+1 < len(c.Content); i += 2 {
-			if c.Content[i].Value == k.Value {
-				at = i
-			}
-		}
-		switch {
-		case at < 0:
+		switch at, there := places[k.Value]; {
+		case !there:
 			c.Content = append(c.Content, k, v)
 		case v.Kind == yaml.MappingNode && c.Content[at+1].Kind == yaml.MappingNode:
 			c.Content[at+1] = overlay(c.Content[at+1], v)

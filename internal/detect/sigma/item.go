@@ -20,6 +20,12 @@ type item struct {
 
 // readItem reads a key and its values.
 func (d *draft) readItem(k, v *yaml.Node) *expr {
+	if err := d.spend(0); err != nil {
+		if !d.bad {
+			d.tell(failure, k.Line, "%s: %v", k.Value, err)
+		}
+		return nil
+	}
 	names := strings.Split(k.Value, "|")
 	it := &item{draft: d, line: k.Line, field: names[0]}
 	var err error

@@ -218,6 +218,9 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %s\nwant %s", c.name, show(problems), c.want)
 		}
 	}
+	if _, problems := parseText(strings.Repeat("---\na\n", 2000), nil); len(problems) != maxProblems+2 || !strings.Contains(problems[len(problems)-1].Message, "is not read") {
+		t.Errorf("of many problems: %d", len(problems))
+	}
 	if _, problems := Parse([]detect.File{{Name: "x", Data: make([]byte, maxFile+1)}}, Options{}); len(problems) != 1 || !strings.Contains(problems[0].Message, "split it") {
 		t.Errorf("of a large file: %s", show(problems))
 	}

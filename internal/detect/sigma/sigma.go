@@ -51,6 +51,7 @@ type collection struct {
 	byID     map[string]*draft
 	byName   map[string]*draft
 	copies   map[string]int // how many rules have an ID, before some that share it by an action get their own
+	spent    int            // texts that all values stand for
 	problems []detect.Problem
 }
 
@@ -72,13 +73,19 @@ type draft struct {
 }
 
 // maxTexts is how many texts the values of a rule may stand for, once placeholders and modifiers have made several of one, and how
-// many instructions its regular expressions may have.
-const maxTexts = 50_000
+// many instructions its regular expressions may have; and how many those of all rules.
+const (
+	maxTexts    = 50_000
+	maxAllTexts = 1_000_000
+)
 
 // spend counts them.
 func (d *draft) spend(n int) error {
 	if d.spent += n; d.spent > maxTexts {
 		return fmt.Errorf("the values of the rule stand for more than %d texts; write fewer, or split the rule", maxTexts)
+	}
+	if d.collection.spent += n; d.collection.spent > maxAllTexts {
+		return fmt.Errorf("the values of all rules stand for more than %d texts; use fewer rules", maxAllTexts)
 	}
 	return nil
 }
