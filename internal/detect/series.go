@@ -212,10 +212,10 @@ const maxLate = 64
 // merged joins intervals that touch, and where there are too many those that are near each other.
 func merged(all []interval) []interval {
 	slices.SortFunc(all, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
-	for near := int64(1); ; near *= 4 {
+	for near := int64(1); ; near = min(near, never/4) * 4 {
 		out := all[:0]
 		for _, x := range all {
-			if n := len(out); n > 0 && x.from <= after(out[n-1].to, near) {
+			if n := len(out); n > 0 && (x.from <= after(out[n-1].to, near) || near > never/4) {
 				out[n-1].to = max(out[n-1].to, x.to)
 			} else {
 				out = append(out, x)
