@@ -2,11 +2,10 @@ package detect
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
-
-	"crypto/sha256"
 )
 
 // BoundRule is the ID of what tells that a window did not hold all of its requests.
@@ -19,6 +18,9 @@ var bound = &Rule{
 		"annals rules hunt decides by the ledger, exactly.",
 	Tags: []string{"annals.watch"},
 }
+
+// OwnRules are the rules by which the engine tells of itself.
+func OwnRules() []*Rule { return []*Rule{bound} }
 
 // keepBounds lets the oldest go where there is too much. What must be let go is told with the next Advance.
 func (s *series) keepBounds(g *group) {

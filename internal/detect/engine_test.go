@@ -249,6 +249,41 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// TestNewRule: windows of a rule that is new hold what was before it.
+func TestNewRule(t *testing.T) {
+	w := &world{}
+	old := newTestEngine(t, w, only(t, "secrets"))
+	pods := get(1, 0, "alice")
+	feedAll(t, old, w, start, pods, get(2, time.Second, "alice"))
+	advance(t, old, w, start)
+	held, err := old.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := only(t, "secrets", "pods", "count")
+	for _, r := range rules {
+		r.Silent = r.Where != nil
+	}
+	e := newTestEngine(t, w, rules)
+	if _, err := e.Load(held); err != nil {
+		t.Fatal(err)
+	}
+	feedAll(t, e, w, start, get(3, 20*time.Second, "alice"))
+	for i := range 30 {
+		feedAll(t, e, w, start, get(10+i, time.Duration(100+i*20)*time.Second, "bob"))
+		advance(t, e, w, start.Add(time.Duration(i)*time.Second))
+	}
+	if err := e.Flush(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"count"}, rulesOf(w)); d != "" {
+		t.Fatal(d)
+	}
+	if f := w.records[0].Finding; f.Count != 3 || !slices.Equal(f.Positions, []uint64{0, 1, 2}) {
+		t.Errorf("%+v", f)
+	}
+}
+
 // FuzzLoad: what was not saved is refused, and nothing panics with what is taken.
 func FuzzLoad(f *testing.F) {
 	w := &world{}

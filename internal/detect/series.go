@@ -32,6 +32,7 @@ type series struct {
 	dirty  map[*group]struct{} // those with something to judge
 	late   []interval          // of times that are to be judged again from History, apart, in order
 	swept  int64
+	since  int64 // memory holds no request of before: the rule was not used then
 	bound  int64 // the hour of which it is told already that something was let go
 }
 
@@ -64,7 +65,7 @@ type told struct {
 type interval struct{ from, to int64 }
 
 func newSeries(e *Engine, c *correlation, st *state) *series {
-	return &series{correlation: c, engine: e, state: st, groups: make(map[string]*group), dirty: make(map[*group]struct{}), swept: math.MinInt64}
+	return &series{correlation: c, engine: e, state: st, groups: make(map[string]*group), dirty: make(map[*group]struct{}), swept: math.MinInt64, since: math.MinInt64}
 }
 
 // before is t less d, without overflow.
@@ -84,7 +85,7 @@ func after(t, d int64) int64 {
 }
 
 // sound is from when on memory holds what is needed to judge; floor from when on it holds anything.
-func (s *series) sound() int64 { return before(s.state.closed, slack) }
+func (s *series) sound() int64 { return max(before(s.state.closed, slack), after(s.since, 2*s.span)) }
 func (s *series) floor() int64 { return before(s.sound(), 2*s.span) }
 
 // event takes an event that matches the rule of a slot.

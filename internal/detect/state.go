@@ -49,7 +49,7 @@ type savedCluster struct {
 type savedSeries struct {
 	_             struct{} `cbor:",toarray"`
 	Rule, Version string
-	Swept         int64
+	Swept, Since  int64
 	Late          [][2]int64
 	Groups        []savedGroup
 }
@@ -94,7 +94,7 @@ func (e *Engine) Save() ([]byte, error) {
 	for _, st := range e.states {
 		c := savedCluster{Name: st.cluster, Latest: st.latest, Closed: st.closed}
 		for _, s := range st.series {
-			k := savedSeries{Rule: s.rule.ID, Version: s.rule.Version, Swept: s.swept}
+			k := savedSeries{Rule: s.rule.ID, Version: s.rule.Version, Swept: s.swept, Since: s.since}
 			for _, l := range s.late {
 				k.Late = append(k.Late, [2]int64{l.from, l.to})
 			}
@@ -136,7 +136,8 @@ var stateDecoder = func() cbor.DecMode {
 
 var errState = errors.New("the state is not one that was saved")
 
-// Load has a new engine go on with what another one held. Rules that it did not have, or in another version, begin anew. So does
+// Load has a new engine go on with what another one held. Rules that it did not have, or in another version, begin anew: what was
+// before decides about their windows by History. So does
 // a detector that cannot use what it held, and that is told by begun. An error means that nothing was taken.
 func (e *Engine) Load(data []byte) (begun []error, err error) {
 	var x savedEngine
@@ -165,6 +166,11 @@ func (e *Engine) load(x *savedEngine) error {
 		}
 		st := e.state(c.Name)
 		st.latest, st.closed = c.Latest, c.Closed
+		if e.opt.History != nil {
+			for _, s := range st.series {
+				s.since = c.Latest // but for those that follow
+			}
+		}
 		for i := range c.Series {
 			k := &c.Series[i]
 			made := e.made[k.Rule]
@@ -180,7 +186,7 @@ func (e *Engine) load(x *savedEngine) error {
 }
 
 func (s *series) load(k *savedSeries, whos []about) error {
-	s.swept = k.Swept
+	s.swept, s.since = k.Swept, k.Since
 	for _, l := range k.Late {
 		s.late = append(s.late, interval{l[0], l[1]})
 	}

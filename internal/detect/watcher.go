@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,7 +66,7 @@ type WatchCluster struct {
 	Name   string
 	Next   uint64        // position that is looked at next
 	Behind uint64        // positions
-	Lag    time.Duration // since the oldest event that was not looked at yet came
+	Lag    time.Duration // since the oldest event that is not sealed yet and was not looked at came
 }
 
 // NewWatcher makes a watcher that goes on where the last one ended. What it cannot use of the rules is told.
@@ -281,6 +282,10 @@ func (w *Watcher) step(ctx context.Context, progress func(done, total uint64)) (
 	defer s.Release()
 	var done, total uint64
 	for _, v := range s.Clusters {
+		if w.next[v.Name] > v.Size { // an older copy was put in the ledger's place
+			w.log.Error("the ledger is shorter than it was: all of the cluster is looked at again", "cluster", v.Name, "position", w.next[v.Name], "size", v.Size)
+			w.next[v.Name] = 0
+		}
 		total += v.Size - min(v.Size, w.next[v.Name])
 	}
 	for _, v := range s.Clusters {
@@ -328,16 +333,24 @@ func (w *Watcher) takeRules() {
 
 // note keeps the figures.
 func (w *Watcher) note(err error) {
-	s := w.cfg.Ledger.Stats()
+	s := w.cfg.Ledger.Snapshot()
+	defer s.Release()
+	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stats.Err, w.stats.Findings = err, w.out.count
 	w.stats.Clusters = nil
-	for _, c := range s.Clusters {
-		k := WatchCluster{Name: c.Name, Next: w.next[c.Name]}
-		if k.Behind = c.Size - min(c.Size, k.Next); k.Behind > 0 {
-			k.Lag = max(0, time.Since(time.UnixMicro(c.LastArrival)))
+	for _, v := range s.Clusters {
+		k := WatchCluster{Name: v.Name, Next: w.next[v.Name]}
+		k.Behind = v.Size - min(v.Size, k.Next)
+		for _, h := range v.Hot {
+			if row := max(k.Next, h.First) - h.First; row < uint64(h.N) {
+				k.Lag = max(0, now.Sub(time.UnixMicro(h.Cols[receivedColumn].I64[row])))
+				break
+			}
 		}
 		w.stats.Clusters = append(w.stats.Clusters, k)
 	}
 }
+
+var receivedColumn = slices.IndexFunc(ledger.Columns[:], func(c ledger.Column) bool { return c.Name == "received" })
