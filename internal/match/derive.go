@@ -18,6 +18,7 @@ const (
 	podHostNetwork
 	podHostPID
 	podHostIPC
+	podHostProcess
 	podShareProcessNamespace
 	podCapability
 	podImage

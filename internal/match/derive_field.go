@@ -25,11 +25,12 @@ var containerMarks = []string{"containers", "initContainers", "ephemeralContaine
 
 var derivedFields = []*field{
 	derive("pod.privileged", podPrivileged, false, "privileged"),
-	derive("pod.hostPath", podHostPath, verbatim, "hostPath"),
-	derive("pod.hostPathWritable", podHostPathWritable, verbatim, "hostPath"),
+	derive("pod.hostPath", podHostPath, verbatim, "hostPath", "local"),
+	derive("pod.hostPathWritable", podHostPathWritable, verbatim, "hostPath", "local"),
 	derive("pod.hostNetwork", podHostNetwork, false, "hostNetwork"),
 	derive("pod.hostPID", podHostPID, false, "hostPID"),
 	derive("pod.hostIPC", podHostIPC, false, "hostIPC"),
+	derive("pod.hostProcess", podHostProcess, false, "hostProcess"),
 	derive("pod.shareProcessNamespace", podShareProcessNamespace, false, "shareProcessNamespace"),
 	derive("pod.capability", podCapability, false, "capabilities"),
 	derive("pod.image", podImage, verbatim, "image"),

@@ -98,7 +98,7 @@ func (x *extractor) putAt(put map[string]int32, pointer []byte) int32 {
 // below follows a pointer from a value.
 func (x *extractor) below(i int32, pointer []byte) int32 {
 	for _, part := range bytes.Split(pointer, []byte("/"))[1:] {
-		if x.looked > len(x.t.nodes) { // many copies of long lists
+		if x.t.seen > 10*len(x.t.nodes) { // many copies out of long lists
 			return -1
 		}
 		part = bytes.ReplaceAll(bytes.ReplaceAll(part, []byte("~1"), []byte("/")), []byte("~0"), []byte("~"))
@@ -109,7 +109,6 @@ func (x *extractor) below(i int32, pointer []byte) int32 {
 				found = c
 			}
 			index++
-			x.looked++
 		}
 		if i = found; i < 0 {
 			return -1

@@ -51,8 +51,8 @@ func (x *extractor) unknown(s *state) {
 
 // object looks for a pod in an object, which is one's specification if it has containers.
 func (x *extractor) object(s *state, i int32) {
-	isPod, outer := s == &pod || x.hasContainers(i), x.pod
-	x.pod = i
+	isPod, outer, mounted := s == &pod || x.hasContainers(i), x.pod, x.mounted
+	x.pod, x.mounted = i, nil
 	for c := range x.t.in(i) {
 		key := x.key(c)
 		next := s.step(key)
@@ -63,7 +63,7 @@ func (x *extractor) object(s *state, i int32) {
 		}
 		x.walk(next, c)
 	}
-	x.pod = outer
+	x.pod, x.mounted = outer, mounted
 }
 
 var containerLists = map[string]bool{
@@ -203,8 +203,8 @@ func (x *extractor) writable(volume int32) bool {
 	if x.pod < 0 {
 		return true
 	}
-	if x.of != x.pod {
-		x.of, x.mounted = x.pod, map[string]bool{}
+	if x.mounted == nil {
+		x.mounted = map[string]bool{}
 		x.mounts(x.pod)
 	}
 	named := false

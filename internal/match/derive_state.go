@@ -39,9 +39,9 @@ var (
 )
 
 func fact(h how, d derived) *state                { return &state{how: h, fact: d} }
-func text1(d derived) *state                      { return fact(asItIs, d) }
+func textOf(d derived) *state                     { return fact(asItIs, d) }
 func under(keys map[string]*state) *state         { return &state{keys: keys} }
-func refTo(key string, d derived) *state          { return under(map[string]*state{key: text1(d)}) }
+func refTo(key string, d derived) *state          { return under(map[string]*state{key: textOf(d)}) }
 func only(key string, s *state) map[string]*state { return map[string]*state{key: s} }
 
 var nothing = &state{}
@@ -59,14 +59,15 @@ func init() {
 	}}
 	root = state{whole: (*extractor).object, like: &anywhere, keys: map[string]*state{
 		"spec": &rootSpec, "subjects": &subject, "aggregationRule": &aggregation,
-		"roleRef": refTo("name", bindingRole), "userNames": text1(bindingUser), "groupNames": text1(bindingGroup),
+		"roleRef": refTo("name", bindingRole), "userNames": textOf(bindingUser), "groupNames": textOf(bindingGroup),
 	}}
 	rootSpec = state{whole: (*extractor).object, like: &anywhere, keys: map[string]*state{
-		"signerName": text1(csrSigner), "request": fact(certificateRequest, csrUser),
+		"signerName": textOf(csrSigner), "request": fact(certificateRequest, csrUser),
+		"hostPath": &hostPath, "local": &hostPath, // of a PersistentVolume
 	}}
 	template = state{whole: (*extractor).object, like: &anywhere, keys: only("spec", &pod)}
 	pod = state{whole: (*extractor).object, like: &anywhere, keys: map[string]*state{
-		"nodeName": text1(podNode), "serviceAccountName": text1(podServiceAccount), "serviceAccount": text1(podServiceAccount),
+		"nodeName": textOf(podNode), "serviceAccountName": textOf(podServiceAccount), "serviceAccount": textOf(podServiceAccount),
 		"automountServiceAccountToken": fact(trueOrFalse, podAutomountToken), "imagePullSecrets": refTo("name", podImagePullSecret),
 	}}
 
@@ -87,24 +88,24 @@ func init() {
 	hook.keys = only("exec", &state{keys: only("command", &state{how: asItIs, fact: podCommand, list: (*extractor).joined})})
 	security.keys = map[string]*state{
 		"privileged": fact(ifTrue, podPrivileged), "capabilities": under(only("add", fact(capability, podCapability))),
-		"runAsUser": text1(podRunAsUser), "allowPrivilegeEscalation": fact(trueOrFalse, podAllowPrivilegeEscalation),
-		"procMount": text1(podProcMount), "seccompProfile": refTo("type", podSeccomp), "appArmorProfile": refTo("type", podAppArmor),
-		"sysctls": refTo("name", podSysctl),
+		"runAsUser": textOf(podRunAsUser), "allowPrivilegeEscalation": fact(trueOrFalse, podAllowPrivilegeEscalation),
+		"procMount": textOf(podProcMount), "seccompProfile": refTo("type", podSeccomp), "appArmorProfile": refTo("type", podAppArmor),
+		"sysctls": refTo("name", podSysctl), "windowsOptions": under(only("hostProcess", fact(ifTrue, podHostProcess))),
 	}
 	env.keys = map[string]*state{"valueFrom": under(only("secretKeyRef", &secretRef)), "secretRef": &secretRef}
 	command := &state{how: asItIs, fact: podCommand, list: (*extractor).joined}
 	container = state{whole: (*extractor).container, fact: podContainer, keys: map[string]*state{
-		"name": text1(podContainer), "image": text1(podImage), "command": command, "args": command,
+		"name": textOf(podContainer), "image": textOf(podImage), "command": command, "args": command,
 		"securityContext": &security, "ports": refTo("hostPort", podHostPort), "env": &env, "envFrom": &env,
 		"lifecycle":     under(map[string]*state{"postStart": &hook, "preStop": &hook}),
 		"livenessProbe": &hook, "readinessProbe": &hook, "startupProbe": &hook,
 	}}
-	ephemeralContainer = state{whole: (*extractor).container, fact: podEphemeral, keys: only("name", text1(podEphemeral)), like: &container}
+	ephemeralContainer = state{whole: (*extractor).container, fact: podEphemeral, keys: only("name", textOf(podEphemeral)), like: &container}
 	maybeContainer = state{whole: (*extractor).perhaps, keys: container.keys}
 
 	rule = state{whole: (*extractor).rule, keys: map[string]*state{
 		"verbs": fact(ruleVerb, roleVerb), "resources": fact(ruleResource, roleResource),
-		"apiGroups": text1(roleAPIGroup), "nonResourceURLs": text1(roleNonResourceURL),
+		"apiGroups": textOf(roleAPIGroup), "nonResourceURLs": textOf(roleNonResourceURL),
 	}}
 	aggregation.keys = only("clusterRoleSelectors", &state{keys: map[string]*state{
 		"matchLabels":      {named: func(x *extractor, key []byte, _ int32) { x.f.add(roleAggregates, key) }},
@@ -148,10 +149,8 @@ type extractor struct {
 	f       *facts
 	scratch []byte
 	depth   int
-	pod     int32 // the object whose volumes are looked at; -1 in a patch
-	mounted map[string]bool
-	of      int32 // whose mounts they are
-	looked  int   // elements and members, for what a patch copies
+	pod     int32           // the object whose volumes are looked at; -1 in a patch
+	mounted map[string]bool // which of them its containers mount, and whether one can write; nil until somebody asks
 }
 
 // maxPodDepth is how deep in a document a pod is looked for. What is deeper no controller reads.
@@ -161,7 +160,7 @@ func extract(t *tape, f *facts) {
 	if len(t.nodes) == 0 {
 		return
 	}
-	x := &extractor{t: t, f: f, pod: -1, of: -1}
+	x := &extractor{t: t, f: f, pod: -1}
 	if t.nodes[0].kind == arrayValue {
 		x.patch()
 		return

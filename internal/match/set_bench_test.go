@@ -73,8 +73,31 @@ func BenchmarkSet(b *testing.B) {
 			tenfold = append(tenfold, match.And(p, q))
 		}
 	}
-	for _, corpus := range []string{"normal-metadata", "normal-full"} {
-		lines := linesOf(b, filepath.Join(dir, "corpus", corpus+".log.gz"))
+	for _, corpus := range []string{"normal-metadata", "normal-full", "wide", "strangers"} {
+		var lines [][]byte
+		switch corpus {
+		case "wide": // writes with large bodies
+			for _, line := range linesOf(b, filepath.Join(dir, "corpus", "normal-full.log.gz")) {
+				var v audit.View
+				if err := v.Parse(line); err != nil {
+					b.Fatal(err)
+				}
+				if len(v.RequestObject) > 1500 {
+					lines = append(lines, line)
+				}
+			}
+		case "strangers": // each event by another user with another client
+			for i, line := range linesOf(b, filepath.Join(dir, "corpus", "normal-metadata.log.gz"))[:50_000] {
+				line = bytes.Replace(line, []byte(`"username":"`), fmt.Appendf(nil, `"username":"u%d-`, i), 1)
+				lines = append(lines, bytes.Replace(line, []byte(`"userAgent":"`), fmt.Appendf(nil, `"userAgent":"a%d-`, i), 1))
+			}
+		default:
+			lines = linesOf(b, filepath.Join(dir, "corpus", corpus+".log.gz"))
+		}
+		size := 0
+		for _, line := range lines {
+			size += len(line)
+		}
 		views := make([]audit.View, len(lines))
 		for i, line := range lines {
 			if err := views[i].Parse(line); err != nil {
@@ -101,6 +124,7 @@ func BenchmarkSet(b *testing.B) {
 				}
 				b.ReportMetric(float64(b.N)/(cpu()-began).Seconds(), "events/cpu-s")
 				b.ReportMetric(float64(met)/float64(b.N), "met/event")
+				b.ReportMetric(float64(size)/float64(len(lines)), "B/event")
 			})
 		}
 		for _, all := range [][]*match.Predicate{ps, tenfold} {

@@ -11,6 +11,7 @@ import (
 type tape struct {
 	b     []byte
 	nodes []tapeNode // in the order of the text: what is in an array or object follows it directly
+	seen  int        // how many nodes were looked at, again or not
 }
 
 type tapeNode struct {
@@ -24,7 +25,7 @@ const arrayValue = ObjectValue + 1
 
 // read notes down b, of which the tape keeps hold.
 func (t *tape) read(b []byte) {
-	t.b, t.nodes = b, t.nodes[:0]
+	t.b, t.nodes, t.seen = b, t.nodes[:0], 0
 	if len(b) > math.MaxInt32 {
 		t.b = nil
 		return
@@ -99,6 +100,7 @@ func (t *tape) read(b []byte) {
 func (t *tape) in(i int32) func(yield func(int32) bool) {
 	return func(yield func(int32) bool) {
 		for c := i + 1; c < t.nodes[i].next; c = t.nodes[c].next {
+			t.seen++
 			if !yield(c) {
 				return
 			}

@@ -60,7 +60,7 @@ func TestWhySuffices(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(31, 32))
 	told := 0
-	for range 3000 {
+	for range 1500 {
 		p := randomPredicate(rng, events, rows, 3)
 		r := rows[rng.IntN(len(rows))]
 		all := p.Why(r)
