@@ -1,6 +1,7 @@
 package ruletest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,24 +94,48 @@ func needed(rule *detect.Rule, rules []*detect.Rule) []*detect.Rule {
 	return need
 }
 
-// find counts the findings of each rule.
+// counted counts findings by their rule.
+type counted map[string]map[string]bool
+
+func (c counted) Find(f *detect.Finding) {
+	if c[f.Rule] == nil {
+		c[f.Rule] = map[string]bool{}
+	}
+	c[f.Rule][f.ID] = true
+}
+
+func (c counted) Withdraw(w *detect.Withdrawal) {
+	for _, ids := range c {
+		delete(ids, w.ID)
+	}
+}
+
+// find counts the findings of each rule: the first of them as if it reported, others as they do.
 func find(rules []*detect.Rule, events []Event) (map[string]int, error) {
-	found := map[string]int{}
-	for _, rule := range rules {
-		if rule.Where == nil {
-			continue
+	if rules[0].Silent {
+		loud := *rules[0]
+		loud.Silent = false
+		rules = append([]*detect.Rule{&loud}, rules[1:]...)
+	}
+	engine, problems := detect.NewEngine(rules, nil, detect.Options{})
+	for _, p := range problems {
+		return nil, fmt.Errorf("rule %s: %s", p.Rule, p.Message)
+	}
+	out := counted{}
+	for i, e := range events {
+		row, err := Row(e, uint64(i))
+		if err != nil {
+			return nil, err
 		}
-		seen := map[string]bool{}
-		for i, e := range events {
-			row, err := Row(e, uint64(i))
-			if err != nil {
-				return nil, err
-			}
-			id := e.Cluster + "\x00" + string(row.View.AuditID) + "\x00" + string(row.View.RequestReceivedTimestamp) + "\x00" + string(row.View.RequestURI)
-			if !seen[id] && rule.Where.Match(row) {
-				seen[id] = true
-				found[rule.ID]++
-			}
+		engine.Feed(row, out)
+	}
+	if err := engine.Flush(context.Background(), out); err != nil {
+		return nil, err
+	}
+	found := map[string]int{}
+	for rule, ids := range out {
+		if len(ids) > 0 {
+			found[rule] = len(ids)
 		}
 	}
 	return found, nil
