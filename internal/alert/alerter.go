@@ -104,6 +104,9 @@ func (a *Alerter) load(d disk.FS) error {
 	if err != nil {
 		return err
 	}
+	if s.opened.TornFile != 0 {
+		a.log.Warn("alerts: the end of the log was half written and is cut off: it was not acknowledged", "bytes", s.opened.TornBytes, "kept", s.opened.TornKept)
+	}
 	if fresh {
 		s.state.Cursor = a.deps.Source.End()
 		err = s.commit(&change{Whole: s.state})

@@ -159,7 +159,8 @@ func (e *email) text(m *Message) []byte {
 		}
 	}
 	header("To", strings.Join(to, ",\r\n "))
-	header("Subject", strings.ReplaceAll(mime.QEncoding.Encode("utf-8", cut(title, maxValue)), "?= =?", "?=\r\n =?"))
+	subject := strings.ReplaceAll(cut(title, maxValue), "=?", "= ?") // what looks encoded would be decoded
+	header("Subject", strings.ReplaceAll(mime.QEncoding.Encode("utf-8", subject), "?= =?", "?=\r\n =?"))
 	header("Date", m.Time.Format(time.RFC1123Z))
 	header("Message-ID", "<"+m.Key+"@"+domain+">")
 	header("Auto-Submitted", "auto-generated")

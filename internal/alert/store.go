@@ -22,6 +22,8 @@ type store struct {
 	size  int64 // of the frames since the state was last written whole
 	whole int64 // and of that
 	least int64 // that is worth writing it whole again
+
+	opened wal.Report
 }
 
 // openStore reads the state. fresh says that there is none: nothing was written yet.
@@ -44,10 +46,10 @@ func openStore(d disk.FS, least int64) (s *store, fresh bool, err error) {
 		s.state.apply(&c)
 		return nil
 	}
-	s.log, _, err = wal.Open(d, queueDir, replay)
+	s.log, s.opened, err = wal.Open(d, queueDir, replay)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = wal.Create(d, queueDir); err == nil {
-			s.log, _, err = wal.Open(d, queueDir, replay)
+			s.log, s.opened, err = wal.Open(d, queueDir, replay)
 		}
 	}
 	if err != nil {
