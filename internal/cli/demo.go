@@ -27,7 +27,7 @@ const demoCluster = "demo"
 
 const demoLong = `Demo shows what Annals does, with nothing to configure: in a directory of its own it makes a ledger, brings
 in the recording of a small cluster in which somebody steals secrets, opens shells and covers tracks,
-and starts the server on loopback. It prints seven commands to try in another terminal.
+and starts the server on loopback, which watches for attacks. It prints eight commands to try in another terminal.
 
 Ctrl-C ends it and takes the directory away.`
 
@@ -121,6 +121,7 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 
 // demoQuestions are what to try. Each is telling on the recorded story.
 var demoQuestions = []struct{ says, args string }{
+	{"What rules found in it, the worst first: attacks, and what looks like one. annals findings ID tells all of one.", `findings --severity high --by rule`},
 	{"Who ran commands in containers, and who was not allowed to? A question that has a name; annals ask lists them all.", `ask exec`},
 	{"Alice listed every secret. One answer arrived cut short, and shows who asked for what all the same.", `search 'user:alice@example.com verb:list resource:secrets'`},
 	{"Which pod reached for the node's Docker socket? The words stand deep in the request's body.", `search '"docker.sock" verb:create'`},

@@ -13,6 +13,7 @@ import (
 
 // telling is what each of the demo's answers must show.
 var telling = []string{
+	"cluster-admin was granted",
 	"bob@contractor.example was not allowed to run", "secrets (cut)", "pods/hostpath-8308", `metadata.labels["pod-security.kubernetes.io/enforce"] removed`,
 	"system:serviceaccount:kube-system:cert-manager", "39", "22,949 of 22,949 events checked",
 }

@@ -256,6 +256,7 @@ func (d *doctor) running(ctx context.Context) {
 	for _, c := range st.Clusters {
 		d.cluster(c, client.Local())
 	}
+	d.watching(st.Watching, client.Local())
 	for _, f := range st.Followed {
 		name := "follow " + f.Path
 		if f.Behind > 64<<20 {

@@ -52,6 +52,7 @@ func sandbox(t *testing.T) (dir string, env []string) {
 		"recording.log.gz": story, "s3-export/1.gz": story, "must-gather.tar.gz": story, "var/log/kubernetes/audit/audit.log": event,
 		"audit-policy.yaml":       []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n"),
 		"audit-policy-cases.yaml": []byte("policy: audit-policy.yaml\ncases:\n- request: {user: jane, verb: get, resource: secrets}\n  expect: {level: Metadata}\n"),
+		"watch.yaml":              []byte("rules:\n  builtin: true\n"),
 		"bin/aws":                 []byte("#!/bin/sh\ncat " + filepath.Join(dir, "var/log/kubernetes/audit/audit.log") + "\n"),
 	}
 	for name, b := range files {
@@ -87,7 +88,12 @@ func TestExamples(t *testing.T) {
 	if code != 0 || len(strings.TrimSpace(token)) != 12 {
 		t.Fatalf("token: exit %d, %q", code, token)
 	}
+	silence, code := shell(t, dir, env, `annals silences create --user jane --for 1h --reason test 2>/dev/null`)
+	if code != 0 || len(strings.TrimSpace(silence)) != 16 {
+		t.Fatalf("silence: exit %d, %q", code, silence)
+	}
 	replace := strings.NewReplacer(
+		"fedcba9876543210", strings.TrimSpace(silence),
 		"/var/log/kubernetes", filepath.Join(dir, "var/log/kubernetes"), "/mnt/usb", filepath.Join(dir, "usb"),
 		"127.0.0.1:7443", "127.0.0.1:0", "127.0.0.1:9100", "127.0.0.1:0", "0123456789ab", strings.TrimSpace(token),
 	)

@@ -38,7 +38,7 @@ const findingsExample = `  annals findings --since 1d
   # a search over who did what, and over the findings themselves
   annals findings --where 'verb:create requestObject.peer:203.0.113.0/24'
   # for cron: exit 5 if there is any
-  annals findings --severity critical --since 1d --fail-if-any`
+  annals findings --severity high --since 1d --fail-if-any`
 
 // findingFlags say which findings a command is about.
 type findingFlags struct {

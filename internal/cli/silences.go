@@ -18,7 +18,7 @@ same, and that nobody was told, and why, is on record too.`
 
 const silencesExample = `  annals silences create --rule granted-to-oneself --user alice@example.com --for 4h --reason 'migration, ticket 4711'
   annals silences list
-  annals silences expire 0123456789abcdef`
+  annals silences expire fedcba9876543210`
 
 func newSilences(e *env) *cobra.Command {
 	cmd := &cobra.Command{

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"annals.dev/internal/alert"
 	"annals.dev/internal/source"
 )
 
@@ -104,6 +105,26 @@ type Status struct {
 	LogBytes   int64           `json:"logBytes"`
 	Clusters   []ClusterStatus `json:"clusters"`
 	Followed   []Followed      `json:"followed,omitempty"`
+	Watching   WatchStatus     `json:"watching"`
+}
+
+// WatchStatus is how rules and alerts fare.
+type WatchStatus struct {
+	Rules        int            `json:"rules"`              // that are on
+	Errors       int            `json:"errors"`             // that cannot be used
+	Trouble      string         `json:"trouble,omitempty"`  // why they could not be read anew
+	Failed       string         `json:"failed,omitempty"`   // why the last attempt to look at events failed
+	Clusters     []WatchLag     `json:"clusters"`           // that are watched
+	Findings     uint64         `json:"findings"`           // recorded since the start
+	NoAlerts     string         `json:"noAlerts,omitempty"` // why nobody is told of anything at present
+	Destinations []alert.Status `json:"destinations"`
+}
+
+// WatchLag is how far rules are behind in a cluster.
+type WatchLag struct {
+	Cluster string  `json:"cluster"`
+	Behind  uint64  `json:"behind"` // events
+	Lag     float64 `json:"lag"`    // seconds since the oldest of them came
 }
 
 // ClusterStatus is how one cluster is.

@@ -54,6 +54,9 @@ var metricName = regexp.MustCompile(`\b(annals|apiserver|process|go)_[a-z_]+`)
 func TestDeployedFilesNameRealMetrics(t *testing.T) {
 	c := newCore(t)
 	fill(t, c)
+	deletions(t, c, 1)
+	watchedCore(t, c)
+	tellSomebody(t, c)
 	known := exported(t, c)
 	for _, name := range []string{"grafana-dashboard.json", "prometheus-alerts.yaml"} {
 		b, err := os.ReadFile(filepath.Join(deploy, name))

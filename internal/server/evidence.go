@@ -80,6 +80,7 @@ func (c *core) status(context.Context, *asker, StatusQuestion, func(nothing) err
 		}
 		st.Followed = append(st.Followed, f)
 	}
+	st.Watching = c.watch.status(c)
 	return st, nil
 }
 

@@ -50,7 +50,22 @@ func watchedCore(t *testing.T, c *core) (found []Finding) {
 	return found
 }
 
-// deleted are events of which rules find something: n of each namespace.
+// tellSomebody configures a destination, which nothing tells anything yet.
+func tellSomebody(t *testing.T, c *core) {
+	t.Helper()
+	text := "rules:\n  builtin: false\nalerts:\n  destinations:\n  - {name: ops, kind: webhook, url: 'http://127.0.0.1:9/'}\n  routes:\n  - {to: [ops]}\n"
+	if err := os.WriteFile(filepath.Join(c.dir, WatchFile), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.reloadRules(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.openAlerter(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deletions are events of which rules find something: n of each namespace.
 func deletions(t *testing.T, c *core, n int) {
 	t.Helper()
 	var texts []string

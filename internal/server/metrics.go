@@ -108,6 +108,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	c.sources(ch)
+	c.watching(ch)
 	send(descLost, prometheus.CounterValue, float64(c.core.lost.Load()))
 	send(descQuestions, prometheus.GaugeValue, float64(c.core.limits.answering()))
 	send(descBuild, prometheus.GaugeValue, 1, buildVersion(), runtime.Version())

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"annals.dev/internal/access"
+	"annals.dev/internal/alert"
 	"annals.dev/internal/detect"
 	"annals.dev/internal/detect/pack"
 	"annals.dev/internal/ledger"
@@ -28,6 +29,7 @@ type watch struct {
 	watcher *detect.Watcher
 
 	alerts alerts
+	found  found
 }
 
 // loaded are rules as they were read.
@@ -38,20 +40,26 @@ type loaded struct {
 	off      []*detect.Rule
 	byID     ruleSet
 	problems []detect.Problem
-	fallback bool // what is configured could not be read
+	fallback bool   // what is configured could not be read
+	files    string // that were read, with their sizes and times
 }
 
 // load reads the rules of a data directory.
 func load(file, dir string, detectors []detect.Detector) (*loaded, error) {
+	// What changes while it is read is read again.
+	files := stamps(watchFile(file, dir))
 	cfg, err := ReadWatch(file, dir)
 	if err != nil {
 		return nil, err
 	}
+	files += stamps(rulePaths(cfg, dir)...)
 	p, err := pack.Load(cfg.Rules)
 	if err != nil {
 		return nil, err
 	}
-	return newLoaded(cfg, p, detectors), nil
+	l := newLoaded(cfg, p, detectors)
+	l.files = files
+	return l, nil
 }
 
 func newLoaded(cfg WatchConfig, p *pack.Pack, detectors []detect.Detector) *loaded {
@@ -137,6 +145,7 @@ func (c *core) openWatcher() (*detect.Watcher, error) {
 	}
 	l.problems = append(l.problems, problems...)
 	c.watch.watcher = w
+	w.Subscribe(func(r detect.Recorded) { c.watch.found.count(r, l.byID) })
 	return w, nil
 }
 
@@ -209,6 +218,36 @@ func (w *watch) cover(ctx context.Context, c *core, by *asker, asked []string, f
 		f.Why = append(f.Why, "the last attempt failed: "+stats.Err.Error())
 	}
 	return nil
+}
+
+// status is how rules and alerts fare.
+func (w *watch) status(c *core) WatchStatus {
+	l := w.ready(c)
+	st := WatchStatus{Rules: len(l.rules), Trouble: w.trouble(), Clusters: []WatchLag{}, Destinations: []alert.Status{}}
+	for _, p := range l.problems {
+		if p.Kind == "error" {
+			st.Errors++
+		}
+	}
+	w.mu.Lock()
+	watcher := w.watcher
+	w.mu.Unlock()
+	if watcher != nil {
+		s := watcher.Stats()
+		if st.Findings = s.Findings; s.Err != nil {
+			st.Failed = s.Err.Error()
+		}
+		for _, k := range s.Clusters {
+			st.Clusters = append(st.Clusters, WatchLag{k.Name, k.Behind, k.Lag.Seconds()})
+		}
+	}
+	if a, err := c.openAlerter(); err != nil {
+		st.NoAlerts = err.Error()
+	} else {
+		st.NoAlerts = w.alerts.trouble()
+		st.Destinations = append(st.Destinations, a.Destinations()...)
+	}
+	return st
 }
 
 // about adds to a finding its rule, the silences that fit it, and who was told.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ const lookEvery = 2 * time.Second
 
 // followRules reads the rules anew when their files have changed, and when it is told to.
 func (c *core) followRules(ctx context.Context, reload <-chan struct{}) error {
-	seen := c.ruleFiles()
+	seen := c.watch.ready(c).files
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
 	for {
@@ -47,44 +48,57 @@ func (c *core) followRules(ctx context.Context, reload <-chan struct{}) error {
 			seen = ""
 		case <-t.C:
 		}
-		now := c.ruleFiles()
-		if now == seen {
+		if seen == c.ruleFiles() {
 			continue
 		}
 		// Whoever writes several files is perhaps not done yet.
 		time.Sleep(100 * time.Millisecond)
-		seen = c.ruleFiles()
-		_ = c.reloadRules(ctx) // it has said so, and shows it
+		if seen = c.ruleFiles(); c.reloadRules(ctx) == nil {
+			seen = c.watch.ready(c).files
+		}
 	}
 }
 
-// ruleFiles are all files that say what is watched for, with their sizes and times.
+// ruleFiles are the files that say what is watched for, as they are now.
 func (c *core) ruleFiles() string {
-	var all strings.Builder
-	note := func(path string, info fs.FileInfo, err error) {
-		if err == nil {
-			fmt.Fprintln(&all, path, info.Size(), info.ModTime().UnixNano())
-		}
-	}
+	cfg := c.watch.ready(c).config
 	c.watch.mu.Lock()
 	file := c.watch.file
 	c.watch.mu.Unlock()
+	return stamps(watchFile(file, c.dir)) + stamps(rulePaths(cfg, c.dir)...)
+}
+
+// watchFile is the file of what is watched for.
+func watchFile(file, dir string) string {
 	if file == "" {
-		file = filepath.Join(c.dir, WatchFile)
+		return filepath.Join(dir, WatchFile)
 	}
-	info, err := os.Stat(file)
-	note(file, info, err)
-	// The folder of saved rules may come to be later.
-	for _, root := range append(c.watch.ready(c).config.Rules.Paths, filepath.Join(c.dir, rulesDir)) {
-		if info, err := os.Stat(root); err == nil && !info.IsDir() {
-			note(root, info, nil)
-			continue
+	return file
+}
+
+// rulePaths are where rules lie. The folder of saved ones may come to be later.
+func rulePaths(cfg WatchConfig, dir string) []string {
+	paths := slices.Clone(cfg.Rules.Paths)
+	if own := filepath.Join(dir, rulesDir); !slices.Contains(paths, own) {
+		paths = append(paths, own)
+	}
+	return paths
+}
+
+// stamps are files, and those in folders, with their sizes and times.
+func stamps(paths ...string) string {
+	var all strings.Builder
+	note := func(path string) {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() { // of what a link leads to
+			fmt.Fprintln(&all, path, info.Size(), info.ModTime().UnixNano())
 		}
+	}
+	for _, root := range paths {
+		note(root)
 		// What cannot be read is found out when it is read.
 		_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() {
-				info, err := os.Stat(path) // of what a link leads to
-				note(path, info, err)
+			if err == nil && path != root {
+				note(path)
 			}
 			return nil
 		})

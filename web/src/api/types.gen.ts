@@ -1574,6 +1574,7 @@ export interface Status {
   logBytes: number;
   clusters: ClusterStatus[];
   followed?: Followed[];
+  watching: WatchStatus;
 }
 
 /** StatusQuestion asks how the server is; the end is a Status. */
@@ -1682,6 +1683,34 @@ export interface VerifyQuestion {
   to?: number;
   against?: string;
   key?: string;
+}
+
+/** WatchLag is how far rules are behind in a cluster. */
+export interface WatchLag {
+  cluster: string;
+  /** events */
+  behind: number;
+  /** seconds since the oldest of them came */
+  lag: number;
+}
+
+/** WatchStatus is how rules and alerts fare. */
+export interface WatchStatus {
+  /** that are on */
+  rules: number;
+  /** that cannot be used */
+  errors: number;
+  /** why they could not be read anew */
+  trouble?: string;
+  /** why the last attempt to look at events failed */
+  failed?: string;
+  /** that are watched */
+  clusters: WatchLag[];
+  /** recorded since the start */
+  findings: number;
+  /** why nobody is told of anything at present */
+  noAlerts?: string;
+  destinations: AlertStatus[];
 }
 
 /** Watched is how far the rules have looked at a cluster. For a scoped reader the figures are absent. */
