@@ -88,3 +88,39 @@ func (v *ClusterView) HotIDs(from uint64, f func(hi, lo uint64)) {
 		}
 	}
 }
+
+// readAhead is a run of the log that holds several events: to read one at a time costs as much as to look into it.
+type readAhead struct {
+	file uint32
+	off  int64
+	buf  []byte
+}
+
+// A run has so many bytes at most, unless one event has more, and so many between two events.
+const maxRun, maxGap = 256 << 10, 4 << 10
+
+// event is the bytes of the first of rows, which others follow.
+func (a *readAhead) event(h *Hot, rows []int) ([]byte, error) {
+	ref := h.Refs[rows[0]]
+	if from := ref.Off - a.off; a.buf == nil || ref.File != a.file || from < 0 || from+int64(ref.Len) > int64(len(a.buf)) {
+		end := ref.Off + int64(ref.Len)
+		for _, row := range rows[1:] {
+			if row < 0 || row >= h.N {
+				break
+			}
+			r := h.Refs[row]
+			to := r.Off + int64(r.Len)
+			if r.File != ref.File || r.Off < end || r.Off-end > maxGap || to-ref.Off > maxRun {
+				break
+			}
+			end = to
+		}
+		buf, err := h.snapshot.files.read(ref, 0, uint32(end-ref.Off), a.buf)
+		if err != nil {
+			return nil, err
+		}
+		a.file, a.off, a.buf = ref.File, ref.Off, buf
+	}
+	from := ref.Off - a.off
+	return a.buf[from : from+int64(ref.Len) : from+int64(ref.Len)], nil
+}

@@ -141,20 +141,20 @@ func (h *Hot) Fd(file uint32) (fd uintptr, ok bool) {
 
 // Read hands the events of the given rows to f, in that order. What f gets is valid until it returns.
 func (h *Hot) Read(ctx context.Context, rows []int, f func(row int, e *Stored) error) error {
-	var buf, scratch []byte
+	var scratch []byte
+	var ahead readAhead
 	var e Stored
-	for _, row := range rows {
+	for i, row := range rows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if row < 0 || row >= h.N {
 			return fmt.Errorf("there is no row %d among %d in memory", row, h.N)
 		}
-		raw, err := h.snapshot.files.read(h.Refs[row], 0, h.Refs[row].Len, buf)
+		raw, err := ahead.event(h, rows[i:])
 		if err != nil {
 			return err
 		}
-		buf = raw
 		e = Stored{Cluster: h.cluster, Position: h.First + uint64(row), Origin: string(h.text(cOrigin, row)), Received: h.Cols[cReceived].I64[row]}
 		e.Bytes, e.Note = raw, string(h.text(cNote, row))
 		e.Dialect, e.Marks = format.Dialect(h.Cols[cDialect].I64[row]), format.Marks(h.Cols[cMarks].I64[row])
