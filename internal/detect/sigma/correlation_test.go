@@ -209,6 +209,29 @@ func TestChain(t *testing.T) {
 			t.Errorf("the version of %s depends on the order of files", r.ID)
 		}
 	}
+	for change, want := range map[string]string{
+		"group-by: [who, peer]":  `does not group by "peer"`,
+		"{inner: person, secret": `does not group by "person"`,
+		"group-by: [ns]":         `does not group by "ns"`,
+		"group-by: [user]":       `does not group by "user"`,
+		"{inner: who, secret":    "", // as it is
+		"group-by: [whom]":       `calls it`,
+	} {
+		changed := outer
+		switch {
+		case strings.HasPrefix(change, "{"):
+			changed = strings.Replace(outer, "{inner: who, secret", change, 1)
+		case strings.Contains(change, "whom"):
+			changed = strings.Replace(strings.Replace(outer, "group-by: [who]", change, 1), "{who: {", "{whom: {", 1)
+			want = `by an alias, which this one calls "whom"`
+		default:
+			changed = strings.Replace(outer, "group-by: [who]", change, 1)
+		}
+		_, problems := parseText(changed+"---\n"+inner+"---\n"+base, nil)
+		if got := show(problems[:len(problems)-1]); !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%s: %s\nwant %s", change, got, want)
+		}
+	}
 	// A correlation without a level has the highest of its rules; what it is about reports only where a correlation generates.
 	silent := map[string]bool{}
 	for _, r := range a {

@@ -28,10 +28,7 @@ func (d *draft) lookUp(name string, line int) *match.Path {
 
 // parsePath reads the name of a field. Its error says what to write in its place.
 func parsePath(name string) (*match.Path, error) {
-	switch name {
-	case "user": // the short name of the search language, and not the object in the event
-		name = "user.username"
-	case "apiGroup": // as a member of the event it is one that rules think there is, although the search language has it
+	if name == "apiGroup" { // as a member of the event it is one that rules think there is, although the search language has it
 		return nil, errors.New("write objectRef.apiGroup")
 	}
 	p, err := match.ParsePath(name)

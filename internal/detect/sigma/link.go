@@ -108,8 +108,8 @@ func (d *draft) resolve() {
 	}
 }
 
-// member is where a member of the group stands in a rule's events. It is nil where the rule is a correlation that has one of this
-// name itself, by an alias: then it is that of its group.
+// member is where a member of the group stands in a rule's events. What a correlation finds has but its group: there it is nil where
+// that has the member by an alias.
 func (d *draft) member(name, ref string, of *draft) *match.Path {
 	field := name
 	if alias, ok := d.corr.aliases[name]; ok {
@@ -124,16 +124,29 @@ func (d *draft) member(name, ref string, of *draft) *match.Path {
 			return nil
 		}
 	}
-	if of.corr != nil && slices.Contains(of.corr.groupBy, field) {
-		if _, alias := of.corr.aliases[field]; alias {
+	if of.corr == nil {
+		p, err := parsePath(field)
+		if err != nil {
+			d.tell(failure, d.corr.line, "no event has a field %q to group by or to count; %v", field, err)
+		}
+		return p
+	}
+	p, _ := parsePath(field)
+	for _, inner := range of.corr.groupBy {
+		_, alias := of.corr.aliases[inner]
+		if alias && inner == field && field == name {
 			return nil
 		}
+		if alias && inner == field {
+			d.tell(failure, d.corr.line, "the correlation %q has %q by an alias, which this one calls %q; call it the same in both", ref, field, name)
+			return nil
+		}
+		if q, err := parsePath(inner); !alias && err == nil && p != nil && p.Name() == q.Name() {
+			return p
+		}
 	}
-	p, err := parsePath(field)
-	if err != nil {
-		d.tell(failure, d.corr.line, "no event has a field %q to group by or to count; %v", field, err)
-	}
-	return p
+	d.tell(failure, d.corr.line, "the correlation %q does not group by %q, and what it finds says nothing else of it; add it to its group-by", ref, field)
+	return nil
 }
 
 // over is an expression over rules as the engine takes it.
