@@ -29,6 +29,9 @@ func (r *Reader) carried(b []byte, c *context) bool {
 	if d.node != "" {
 		inner.node = d.node
 	}
+	if d.dialect == Unreadable && d.isFalco() {
+		d.dialect = FalcoAlert
+	}
 	if d.dialect != Unreadable {
 		return r.take(d.dialect, b, &inner)
 	}
@@ -214,8 +217,6 @@ func (d *document) kind(b []byte) string {
 	switch {
 	case d.other != "":
 		return d.other
-	case has["output_fields"] && has["rule"] && has["priority"]:
-		return "Falco alert"
 	case d.category != "" && has["properties"] != has["log_s"] && !strings.HasPrefix(d.category, "kube-audit"):
 		return "AKS log of another category"
 	case has["auditID"] && has["requestURI"] && has["user"] && has["verb"] && !has["level"]:

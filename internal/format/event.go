@@ -12,6 +12,7 @@ const (
 	AKSTable   Dialect = 3   // a row of AKSAudit, AKSAuditAdmin or ArcK8sAudit
 	Elastic    Dialect = 4   // kubernetes.audit of Filebeat and Elastic Agent
 	ViaQ       Dialect = 5   // OpenShift's ClusterLogForwarder: level stands under another name
+	FalcoAlert Dialect = 6   // an alert of Falco, JSON or a line of text
 	Unreadable Dialect = 255 // quarantine: bytes that no dialect reads
 )
 

@@ -101,7 +101,7 @@ func FuzzView(f *testing.F) {
 	}
 	f.Add(readFile(f, "aks/log-analytics-AKSAudit.json"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for d := range ViaQ + 1 {
+		for d := range FalcoAlert + 1 {
 			var v, again audit.View
 			made, err := View(d, b, &v, nil)
 			if err != nil {

@@ -220,7 +220,7 @@ func TestSamples(t *testing.T) {
 		"eks/truncated.json":                                  cut,
 		"elastic/filebeat-ndjson.jsonl":                       {facts: five, dialect: Elastic},
 		"elastic/search-hits.json":                            {facts: five[:1], dialect: Elastic},
-		"falco/alert-k8s_audit.jsonl":                         {skipped: "Falco alert"},
+		"falco/alert-k8s_audit.jsonl":                         {facts: []fact{{AuditID: "618c79e1-5d4a-ac3b-8b99-a6f286663a06", Stage: "ResponseComplete", Verb: "alert", Resource: "falcoalerts", Namespace: "default", Name: "Attach/Exec Pod", Level: "Request", Time: 1540561114902914}}, dialect: FalcoAlert},
 		"fluentbit/forward-forward-mode.json":                 whole(five, lines),
 		"fluentbit/tail-json.jsonl":                           whole(five, nil),
 		"fluentbit/tail-raw.jsonl":                            whole(five, lines),

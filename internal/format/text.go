@@ -15,6 +15,9 @@ func (r *Reader) text(b []byte, c *context) bool {
 	if isLegacy(b) {
 		return r.legacy(b, c)
 	}
+	if isFalcoText(b) {
+		return r.falcoText(b, c)
+	}
 	if at, stream, final, rest, ok := splitCRI(b); ok {
 		c.time = at
 		return r.part(stream, rest, final, c)

@@ -27,6 +27,8 @@ func View(d Dialect, b []byte, v *audit.View, scratch []byte) ([]byte, error) {
 		make = fromElastic
 	case ViaQ:
 		make = fromViaQ
+	case FalcoAlert:
+		make = fromFalco
 	case Unreadable:
 		*v = audit.View{}
 		return scratch, nil

@@ -53,7 +53,7 @@ var marks = map[string]int{
 
 var dialects = map[string]int{
 	"v1": int(format.V1), "legacy": int(format.LegacyText), "gke": int(format.GKE), "aks": int(format.AKSTable),
-	"elastic": int(format.Elastic), "viaq": int(format.ViaQ), "unreadable": int(format.Unreadable),
+	"elastic": int(format.Elastic), "viaq": int(format.ViaQ), "falco": int(format.FalcoAlert), "unreadable": int(format.Unreadable),
 }
 
 // fields are all there are, by canonical name.

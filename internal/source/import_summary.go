@@ -56,7 +56,7 @@ type dialects map[format.Dialect]bool
 
 var dialectNames = map[format.Dialect]string{
 	format.V1: "audit.k8s.io", format.LegacyText: "legacy text", format.GKE: "GKE log entry", format.AKSTable: "AKS table",
-	format.Elastic: "Elastic", format.ViaQ: "OpenShift ViaQ",
+	format.Elastic: "Elastic", format.ViaQ: "OpenShift ViaQ", format.FalcoAlert: "Falco alert",
 }
 
 func (im *Importer) took(events []format.Event, r ledger.Receipt, seen dialects) {
