@@ -198,3 +198,42 @@ func TestSetSpares(t *testing.T) {
 		t.Error("the row was left in use")
 	}
 }
+
+// TestSetAmongStrangers: where values never come again a set stops to remember them, and where too many come it forgets; its
+// answers stay the same.
+func TestSetAmongStrangers(t *testing.T) {
+	ps := []*Predicate{mustParse(t, "user:u*7"), mustParse(t, "user:u17 verb:get"), mustParse(t, "-user:u1* verb:list"), mustParse(t, "user:eve")}
+	for i := range 3000 {
+		ps = append(ps, mustParse(t, fmt.Sprint("user:u", i, " -agent:x")))
+	}
+	m := NewSet(ps).Matcher()
+	passed := false
+	for i := range 3 * lookAt {
+		name := fmt.Sprint("u", i)
+		if i > 2*lookAt { // from here on they come again
+			name = fmt.Sprint("u", i%50)
+		}
+		r := testRow(t, fmt.Appendf(nil, `{"auditID":"a","verb":"get","user":{"username":%q}}`, name), 0)
+		got := m.Match(nil, r)
+		for _, want := range []int{0, 1, 2, 3, 4 + i%3000} {
+			if slices.Contains(got, want) != ps[want].Match(r) {
+				t.Fatalf("%s: %s is %v", name, ps[want], !ps[want].Match(r))
+			}
+		}
+		for _, is := range got {
+			if !ps[is].Match(r) {
+				t.Fatalf("%s: %s does not match", name, ps[is])
+			}
+		}
+		for c := range m.memory {
+			mem := &m.memory[c]
+			passed = passed || mem.pass > 0
+			if len(mem.values) > maxRemembered || mem.bytes > 2*maxRememberedBytes {
+				t.Fatalf("%d values of %d bytes are remembered", len(mem.values), mem.bytes)
+			}
+		}
+	}
+	if !passed {
+		t.Error("strangers are remembered for ever")
+	}
+}
