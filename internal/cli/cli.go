@@ -267,7 +267,7 @@ func newRoot(io *streams) *cobra.Command {
 	group("run", "Run:", newDemo(e), newInit(e), newServe(e), newToken(e), newDoctor(e))
 	group("record", "Record:", newSetup(e), newImport(e), newForward(e), newProxy(e), newPolicy(e))
 	group("ask", "Ask:", newSearch(e), newAsk(e), newSessions(e), newWho(e), newRBAC(e), newHistory(e), newDiff(e), newBlame(e), newSQL(e))
-	group("watch", "Watch:", newFindings(e), newSilences(e), newAlerts(e))
+	group("watch", "Watch:", newFindings(e), newRules(e), newSilences(e), newAlerts(e))
 	group("prove", "Prove:", newVerify(e), newProve(e), newCheckpoint(e))
 	root.AddCommand(newVersion(e), helpExitCodes())
 	root.CompletionOptions.HiddenDefaultCmd = false
