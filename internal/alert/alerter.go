@@ -38,6 +38,7 @@ type Alerter struct {
 
 	mu    sync.Mutex
 	store *store
+	at    uint64 // positions of cluster annals below were read
 
 	wake [3]chan struct{} // of those that read, flush and record: they look again when something has changed
 }

@@ -90,7 +90,7 @@ func TestStartWrong(t *testing.T) {
 		"urlFile: " + file(t, "http://s3cret.example.com/%zz"):                 "cannot be read as one",
 		"url: http://localhost/\nusername: u\npasswordFile: /nowhere/password": "passwordFile",
 		"url: http://localhost/\nsecretFile: /nowhere/secret":                  "secretFile",
-		"url: http://localhost/\nheaderFiles: {X: /nowhere/header}":            "/nowhere/header",
+		"url: http://localhost/\nheaderFiles: {X: /nowhere/header}":            "headerFiles.X: open /nowhere/header",
 	} {
 		cfg, err := Parse([]byte(one("webhook", rest)))
 		must(t, err)

@@ -24,36 +24,43 @@ const (
 	maxAnswer = 4 << 10 // of what a destination answers, the rest is not read
 )
 
-// secret reads one from a file, or from the environment. Files are read at each attempt: they may be replaced meanwhile.
+// secret reads one from a file, or from the environment; it is "" where neither is named. Files are read at each attempt: they may
+// be replaced meanwhile.
 func secret(what, file, env string) (string, error) {
-	var text string
+	if file != "" {
+		return readSecret(what+"File", file)
+	}
+	text := strings.TrimSpace(os.Getenv(env))
+	if env != "" && text == "" {
+		return "", fmt.Errorf("%sEnv: the variable %s is not set", what, env)
+	}
+	return text, fit(what+"Env", text)
+}
+
+func readSecret(what, file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", what, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	text := strings.TrimSpace(string(b))
 	switch {
-	case file != "":
-		f, err := os.Open(file)
-		if err != nil {
-			return "", fmt.Errorf("%sFile: %w", what, err)
-		}
-		defer f.Close()
-		b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-		if err != nil {
-			return "", fmt.Errorf("%sFile: %w", what, err)
-		}
-		if len(b) > maxSecret {
-			return "", fmt.Errorf("%sFile: %s is longer than %d bytes", what, file, maxSecret)
-		}
-		text = strings.TrimSpace(string(b))
-		if text == "" {
-			return "", fmt.Errorf("%sFile: %s is empty", what, file)
-		}
-	case env != "":
-		if text = strings.TrimSpace(os.Getenv(env)); text == "" {
-			return "", fmt.Errorf("%sEnv: the variable %s is not set", what, env)
-		}
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", what, err)
+	case len(b) > maxSecret:
+		return "", fmt.Errorf("%s: %s is longer than %d bytes", what, file, maxSecret)
+	case text == "":
+		return "", fmt.Errorf("%s: %s is empty", what, file)
 	}
+	return text, fit(what, text)
+}
+
+func fit(what, text string) error {
 	if !httpguts.ValidHeaderFieldValue(text) {
-		return "", fmt.Errorf("the %s holds a line break, or another character that no header may hold", what)
+		return fmt.Errorf("%s: it holds a line break, or another character that no header may hold", what)
 	}
-	return text, nil
+	return nil
 }
 
 // trust is how TLS is spoken: verified, always.
@@ -151,7 +158,7 @@ func (p *poster) request(ctx context.Context, m *Message) (*http.Request, []stri
 		h.Set(name, value)
 	}
 	for name, file := range p.d.HeaderFiles {
-		value, err := secret("header "+name+": ", file, "")
+		value, err := readSecret("headerFiles."+name, file)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -234,7 +234,7 @@ func finish(t *testing.T, dir, url string) {
 	go func() { ended <- a.Run(ctx) }()
 	until(t, "the end of all deliveries", func() (idle bool) {
 		a.see(func(s *state) {
-			idle = s.waiting == 0 && len(s.Queues) == 0 && len(s.Outbox) == 0 && s.Cursor == (&ledgerSource{l: l}).End()
+			idle = s.waiting == 0 && len(s.Queues) == 0 && len(s.Outbox) == 0 && a.at == (&ledgerSource{l: l}).End()
 		})
 		return idle
 	})

@@ -5,13 +5,16 @@ import (
 	"time"
 )
 
+// restLook is how many positions without a finding are looked at again after a restart.
+const restLook = 10_000
+
 // read takes findings from the source, and decides who is told.
 func (a *Alerter) read(ctx context.Context, wake chan struct{}) error {
 	wait := a.timing.again
 	for ctx.Err() == nil {
-		var from uint64
+		var from, kept uint64
 		full := false
-		a.see(func(s *state) { from, full = s.Cursor, len(s.Outbox) >= maxOutbox })
+		a.see(func(s *state) { kept, from, full = s.Cursor, max(s.Cursor, a.at), len(s.Outbox) >= maxOutbox })
 		if full { // the ledger takes nothing; so there is nothing new in it either
 			select {
 			case <-ctx.Done():
@@ -29,7 +32,8 @@ func (a *Alerter) read(ctx context.Context, wake chan struct{}) error {
 			continue
 		}
 		wait = a.timing.again
-		if next <= from {
+		a.see(func(*state) { a.at = next })
+		if len(entries) == 0 && next < kept+restLook { // that nothing was found there is looked up again faster than it is kept
 			continue
 		}
 		if err := a.commit(ctx, func(s *state) *change { return a.decide(s, now()).read(entries, next) }); err != nil {
