@@ -1,4 +1,4 @@
-package match_test
+package pack_test
 
 import (
 	"bytes"
