@@ -196,7 +196,7 @@ func markLong(r *http.Request) *http.Request {
 	name := strings.TrimPrefix(r.URL.Path, api)
 	long := &longQuestion{watches: name != "export"}
 	switch {
-	case name != "events" && name != "tail" && name != "export":
+	case name != "events" && name != "tail" && name != "findings/tail" && name != "export":
 		return r
 	case r.Method == http.MethodPost:
 		var body []byte

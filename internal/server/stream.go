@@ -148,7 +148,7 @@ func newLines(w http.ResponseWriter, r *http.Request) *lines {
 	if by := askerOf(r.Context()); by != nil && by.isOwner() {
 		l.patience = 0 // a pager may stand still for hours
 	}
-	if r.URL.Path == api+"tail" {
+	if r.URL.Path == api+"tail" || r.URL.Path == api+"findings/tail" {
 		l.last = l.last.Add(flushEvery - beatEvery) // whoever waits for events learns soon that the wait has begun
 	}
 	go func() {

@@ -73,8 +73,8 @@ func newLoaded(cfg WatchConfig, p *pack.Pack, detectors []detect.Detector) *load
 	return l
 }
 
-// ready reads the rules, if that was not done. A file that cannot be read stops no server: events go on coming in, and what
-// comes with Annals goes on watching; that the file is wrong shows in the log, in metrics, and wherever rules are listed.
+// ready reads the rules, if that was not done. Where they cannot be read it gives those that come with Annals, by which sight of
+// what was found is decided.
 func (w *watch) ready(c *core) *loaded {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,7 +83,6 @@ func (w *watch) ready(c *core) *loaded {
 	}
 	detectors := newDetectors()
 	if w.now, w.failed = load(w.file, c.dir, detectors); w.failed != nil {
-		c.log.Error("what is watched for cannot be read: the rules that come with Annals are used, and nobody is told", "error", w.failed)
 		p, err := pack.Load(pack.Config{})
 		if err != nil {
 			p = new(pack.Pack) // our own rules can always be read
@@ -134,8 +133,11 @@ func (c *core) openWatcher() (*detect.Watcher, error) {
 	l := c.watch.ready(c)
 	c.watch.mu.Lock()
 	defer c.watch.mu.Unlock()
-	if c.watch.watcher != nil {
+	switch {
+	case c.watch.watcher != nil:
 		return c.watch.watcher, nil
+	case l.fallback: // nothing watches for less than was asked for
+		return nil, fmt.Errorf("watch: %w", c.watch.failed)
 	}
 	w, problems, err := detect.NewWatcher(detect.WatchConfig{
 		Ledger: c.ledger, Dir: c.dir, Rules: l.ofFiles(), Detectors: newDetectors(), History: c.past(), Log: c.log,

@@ -28,6 +28,9 @@ func (c *core) watching(reload <-chan struct{}) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := c.openAlerter(); err != nil {
+		return nil, err
+	}
 	none := func() {}
 	return []part{{"alerts", c.tellPeople, none}, {"watch", w.Run, none}, {"rules", func(ctx context.Context) error { return c.followRules(ctx, reload) }, none}}, nil
 }
