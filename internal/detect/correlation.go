@@ -236,7 +236,7 @@ func (k *Key) member(group map[string]string) []string {
 
 // combinations are all lists of one value of each key, in order; none where a key has none.
 func combinations(keys []Key, texts func(*Key) []string) [][]string {
-	all := [][]string{nil}
+	all := [][]string{nil} // no key, one group
 	for i := range keys {
 		values := texts(&keys[i])
 		if len(values) == 0 {

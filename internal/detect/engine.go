@@ -51,7 +51,8 @@ type Engine struct {
 	made     map[string]*correlation // by the rule's ID
 	order    []*correlation          // each behind those that it is over
 	states   map[string]*state       // by cluster
-	interned map[about]*about
+	interned map[string]*about       // by appendAbout
+	scratch  []byte
 	entries  int // in all windows, and groups
 	groups   int
 	limits   struct{ entries, group, groups int }
@@ -99,7 +100,7 @@ func NewEngine(rules []*Rule, detectors []Detector, opt Options) (*Engine, []Pro
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{detectors: detectors, opt: opt, log: opt.Log, firsts: make(map[string]bool), states: make(map[string]*state), interned: make(map[about]*about)}
+	e := &Engine{detectors: detectors, opt: opt, log: opt.Log, firsts: make(map[string]bool), states: make(map[string]*state), interned: make(map[string]*about)}
 	e.limits.entries, e.limits.group, e.limits.groups = maxEntries, maxGroupEntries, maxGroups
 	var problems []Problem
 	problem := func(r *Rule, format string, args ...any) {
@@ -187,7 +188,7 @@ func (e *Engine) met(m *matcher, r *match.Row, q Request, out Output) {
 		}
 		for _, f := range s.feeds {
 			if who == nil {
-				who = e.intern(aboutOf(r))
+				who = e.intern(r)
 			}
 			e.states[r.Cluster].of(f.to).event(f.slot, r, q, who)
 		}
@@ -318,14 +319,16 @@ func (e *Engine) closure(c *correlation) []*Rule {
 // maxInterned is how many descriptions of events are shared.
 const maxInterned = 50_000
 
-func (e *Engine) intern(a about) *about {
-	if p := e.interned[a]; p != nil {
+func (e *Engine) intern(r *match.Row) *about {
+	e.scratch = appendAbout(e.scratch[:0], r)
+	if p := e.interned[string(e.scratch)]; p != nil {
 		return p
 	}
 	if len(e.interned) >= maxInterned {
 		clear(e.interned)
 	}
-	e.interned[a] = &a
+	a := aboutOf(r)
+	e.interned[string(e.scratch)] = &a
 	return &a
 }
 

@@ -88,7 +88,7 @@ func (s *series) find(g *group, x edge, id ID) *Finding {
 		f.From = time.UnixMicro(es[0].at).UTC()
 	}
 	for i := len(es) - 1; i >= 0 && len(f.Positions) < maxPositions; i-- {
-		f.Positions = append(f.Positions, es[i].pos...)
+		f.Positions = append(f.Positions, es[i].positions()...)
 	}
 	slices.Sort(f.Positions)
 	f.Positions = slices.Compact(f.Positions)

@@ -46,21 +46,30 @@ func RequestOf(r *match.Row) Request {
 		q.Time = at
 	}
 	q.Time = min(max(q.Time, firstTime), lastTime)
-	var buf [512]byte
-	d := digest{sha256.New()}
-	d.text("request", r.Cluster)
+	var space [512]byte
+	b := append(space[:0], "request"...)
+	b = appendText(b, func(b []byte) []byte { return append(b, r.Cluster...) })
 	switch {
 	case len(v.AuditID) > 0:
-		d.bytes(v.AuditID.Append(buf[:0]))
-		d.bytes(v.RequestURI.Append(buf[:0]))
+		b = appendText(b, v.AuditID.Append)
+		b = appendText(b, v.RequestURI.Append)
 	case len(v.Raw) > 0:
-		d.bytes(v.Raw)
+		b = appendText(b, func(b []byte) []byte { return append(b, v.Raw...) })
 	default:
-		d.number(int64(r.Position))
+		b = binary.LittleEndian.AppendUint64(b, r.Position)
 	}
-	d.number(q.Time)
-	q.ID = d.sum()
+	b = binary.LittleEndian.AppendUint64(b, uint64(q.Time))
+	sum := sha256.Sum256(b)
+	copy(q.ID[:], sum[:])
 	return q
+}
+
+// appendText appends a text and, before it, its length.
+func appendText(b []byte, text func([]byte) []byte) []byte {
+	at := len(b)
+	b = text(append(b, 0, 0, 0, 0))
+	binary.LittleEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+	return b
 }
 
 // Times lie between these: RFC 3339 cannot say others.
@@ -122,6 +131,18 @@ func FindingID(rule, version string, group []string, requests ...ID) ID {
 type about struct {
 	User, As, Peer, Verb, Resource, Namespace, Name string
 	Code                                            int32
+}
+
+// appendAbout appends what tells one about from another.
+func appendAbout(b []byte, r *match.Row) []byte {
+	v := r.View
+	o := &v.ObjectRef
+	for _, t := range [...]audit.Text{v.User.Username, v.ImpersonatedUser.Username, v.Verb, o.Resource, o.Subresource, o.Namespace, o.Name} {
+		b = append(b, t...)
+		b = append(b, '"') // no text holds one that is not escaped
+	}
+	b = append(b, v.SourceIPs...)
+	return binary.LittleEndian.AppendUint32(b, uint32(v.ResponseStatus.Code))
 }
 
 func aboutOf(r *match.Row) about {

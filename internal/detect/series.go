@@ -50,7 +50,8 @@ type entry struct {
 	at     int64
 	id     ID
 	rules  uint64   // which of the correlation's rules match it
-	pos    []uint64 // of an event: the first one of the request; of a finding, all
+	pos    uint64   // of the first event of the request
+	all    []uint64 // of a finding: its events; nil of a request
 	values []string
 	who    *about
 }
@@ -91,11 +92,12 @@ func (s *series) floor() int64 { return before(s.sound(), 2*s.span) }
 // event takes an event that matches the rule of a slot.
 func (s *series) event(slot int, r *match.Row, q Request, who *about) {
 	texts := func(k *Key) []string { return k.texts(r) }
-	groups := combinations(s.slots[slot].keys, texts)
-	if len(groups) == 0 {
+	e := entry{at: q.Time, id: q.ID, rules: 1 << slot, pos: r.Position, values: s.slots[slot].combined(texts), who: who}
+	if g := s.known(slot, r); g != nil && e.at >= s.sound() {
+		s.into(g, e)
 		return
 	}
-	e := entry{at: q.Time, id: q.ID, rules: 1 << slot, pos: []uint64{r.Position}, values: s.slots[slot].combined(texts), who: who}
+	groups := combinations(s.slots[slot].keys, texts)
 	for _, values := range groups {
 		s.insert(values, e)
 	}
@@ -103,7 +105,7 @@ func (s *series) event(slot int, r *match.Row, q Request, who *about) {
 
 // finding takes a finding of another correlation.
 func (s *series) finding(slot int, f *Finding, id ID) {
-	e := entry{at: f.Time.UnixMicro(), id: id, rules: 1 << slot, pos: f.Positions}
+	e := entry{at: f.Time.UnixMicro(), id: id, rules: 1 << slot, all: slices.Clip(f.Positions)}
 	texts := func(k *Key) []string { return k.member(f.Group) }
 	e.values = s.slots[slot].combined(texts)
 	e.who = &about{User: f.User, As: f.As, Peer: f.Peer, Verb: f.Verb, Resource: f.Resource, Namespace: f.Namespace, Name: f.Name, Code: f.Code}
@@ -148,6 +150,34 @@ func (s *series) insert(values []string, e entry) {
 	if g == nil {
 		g = s.newGroup(key, values)
 	}
+	s.into(g, e)
+}
+
+// known is the group of an event, if it is in one alone, which is there.
+func (s *series) known(slot int, r *match.Row) *group {
+	keys := s.slots[slot].keys
+	if len(keys) != 1 || keys[0].Path == nil {
+		if len(keys) == 0 {
+			return s.groups[""]
+		}
+		return nil
+	}
+	e := s.engine
+	n := 0
+	keys[0].Path.Each(r, func(v match.Value) bool {
+		e.scratch = append(e.scratch[:0], v.Text...)
+		if n++; v.Kind == match.NullValue {
+			n = 2
+		}
+		return n < 2
+	})
+	if n != 1 || len(e.scratch) == 0 {
+		return nil
+	}
+	return s.groups[string(e.scratch)] // a text that is no UTF-8, or too long, is in none
+}
+
+func (s *series) into(g *group, e entry) {
 	i, ok := g.find(e.at, e.id)
 	if !ok {
 		g.entries = slices.Insert(g.entries, i, e)
@@ -174,13 +204,33 @@ func (s *series) touch(g *group, at int64) {
 	s.dirty[g] = struct{}{}
 }
 
+// positions are those of its events.
+func (e *entry) positions() []uint64 {
+	if e.all != nil {
+		return e.all
+	}
+	return []uint64{e.pos}
+}
+
+// place is the other way round.
+func (e *entry) place(positions []uint64) {
+	if len(positions) == 1 {
+		e.pos = positions[0]
+	} else {
+		e.all = positions
+	}
+}
+
 // merge takes another event of the same request in, and says whether that may change what is found.
 func (e *entry) merge(more *entry) (changed bool) {
 	if e.rules|more.rules != e.rules {
 		e.rules |= more.rules
 		changed = true
 	}
-	if len(e.pos) == 1 && len(more.pos) == 1 && more.pos[0] < e.pos[0] {
+	switch {
+	case more.all != nil:
+		e.all = more.all
+	case e.all == nil && more.pos < e.pos:
 		e.pos, e.who = more.pos, more.who
 	}
 	for _, v := range more.values {

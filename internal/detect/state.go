@@ -102,7 +102,7 @@ func (e *Engine) Save() ([]byte, error) {
 				h := savedGroup{Values: g.values, Redo: g.redo, Entries: make([]savedEntry, len(g.entries)), Told: make([]savedTold, len(g.told))}
 				for i := range g.entries {
 					n := &g.entries[i]
-					h.Entries[i] = savedEntry{At: n.at, ID: n.id[:], Rules: n.rules, Positions: n.pos, Values: n.values, Who: who(n.who)}
+					h.Entries[i] = savedEntry{At: n.at, ID: n.id[:], Rules: n.rules, Positions: n.positions(), Values: n.values, Who: who(n.who)}
 				}
 				for i := range g.told {
 					h.Told[i] = savedTold{At: g.told[i].at, ID: g.told[i].id[:]}
@@ -200,7 +200,9 @@ func (s *series) load(k *savedSeries, whos []about) error {
 			if len(n.ID) != len(ID{}) || n.Who >= uint64(len(whos)) || len(s.slots) < maxSlots && n.Rules>>len(s.slots) != 0 {
 				return errState
 			}
-			g.entries = append(g.entries, entry{n.At, ID(n.ID), n.Rules, n.Positions, n.Values, s.engine.intern(whos[n.Who])})
+			x := entry{at: n.At, id: ID(n.ID), rules: n.Rules, values: n.Values, who: &whos[n.Who]}
+			x.place(n.Positions)
+			g.entries = append(g.entries, x)
 		}
 		s.engine.entries += len(g.entries)
 		for _, t := range h.Told {
