@@ -66,6 +66,7 @@ func cleanAll(list []string) []string {
 
 // clean cuts a text, and shows what would not be seen, or would change how the rest is seen.
 func clean(s string, most int) string {
+	s = s[:min(len(s), most+utf8.UTFMax)] // still too long, if it was: the rest need not be looked at
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	if strings.ContainsFunc(s, hidden) {
 		var b strings.Builder
