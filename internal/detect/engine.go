@@ -258,7 +258,11 @@ func (e *Engine) Advance(ctx context.Context, cluster string, now time.Time, out
 		return nil
 	}
 	st.asked = now
-	return e.late(ctx, st, limit, out)
+	if err := e.late(ctx, st, limit, out); err != nil && ctx.Err() == nil {
+		// It is tried again, and must not keep others from being found.
+		e.log.Error("windows of late events are not evaluated again yet", "cluster", cluster, "err", err)
+	}
+	return nil
 }
 
 func (e *Engine) close(st *state, limit int64, out Output) {

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -139,6 +140,32 @@ func TestLate(t *testing.T) {
 		if gone.ID != found.ID || !slices.Equal(gone.By, []string{in.ID}) || in.Time != start.Add(5*time.Second) || in.Count != 2 || !slices.Equal(in.Positions, []uint64{0, 3}) {
 			t.Errorf("after %v: %+v, %+v", after, gone, in)
 		}
+	}
+}
+
+// TestLateFails: a record that cannot be asked keeps nothing else from being found, and is asked again.
+func TestLateFails(t *testing.T) {
+	w := &world{fails: errors.New("no")}
+	e := newTestEngine(t, w, only(t, "cm", "pods", "count"))
+	for _, r := range e.rules {
+		r.Silent = r.ID == "pods"
+	}
+	feedAll(t, e, w, start, get(1, 5*time.Hour, "bob"))
+	advance(t, e, w, start)
+	other := get(9, 5*time.Hour, "carol")
+	other.resource = "configmaps"
+	feedAll(t, e, w, start, get(2, 0, "alice"), get(3, time.Second, "alice"), get(4, 2*time.Second, "alice"), other)
+	advance(t, e, w, start.Add(5*time.Second))
+	if d := cmp.Diff([]string{"cm"}, rulesOf(w)); d != "" {
+		t.Fatal(d)
+	}
+	if err := e.Flush(t.Context(), w); !errors.Is(err, w.fails) {
+		t.Errorf("at the end it must be told: %v", err)
+	}
+	w.fails = nil
+	advance(t, e, w, start.Add(10*time.Second))
+	if d := cmp.Diff([]string{"cm", "count"}, rulesOf(w)); d != "" {
+		t.Fatal(d)
 	}
 }
 

@@ -90,6 +90,7 @@ func (e *event) raw() []byte {
 type world struct {
 	events  []*match.Row
 	records []Recorded
+	fails   error // of History
 }
 
 func (w *world) append(tb rapid.TB, cluster string, raw []byte, received int64) {
@@ -101,6 +102,9 @@ func (w *world) append(tb rapid.TB, cluster string, raw []byte, received int64) 
 }
 
 func (w *world) Matches(_ context.Context, cluster string, where *match.Predicate, from, to int64, f func(*match.Row)) error {
+	if w.fails != nil {
+		return w.fails
+	}
 	for _, r := range w.events {
 		if r.Cluster == cluster && where.Match(r) {
 			f(r)

@@ -230,6 +230,8 @@ func (w *Watcher) Run(ctx context.Context) (err error) {
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	gather := time.NewTimer(0)
+	defer gather.Stop()
 	for {
 		changed := w.cfg.Ledger.Changed()
 		err := w.step(ctx, nil)
@@ -250,8 +252,17 @@ func (w *Watcher) Run(ctx context.Context) (err error) {
 		case <-ctx.Done():
 			return nil
 		}
+		gather.Reset(gatherFor)
+		select {
+		case <-gather.C:
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }
+
+// gatherFor is how long events gather before they are looked at: a step costs as much as many events.
+const gatherFor = 10 * time.Millisecond
 
 // CatchUp looks at all that the ledger holds now, and closes all windows. Progress, if it is not nil, is told how many positions
 // were looked at and how many there are to look at.
