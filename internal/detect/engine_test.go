@@ -124,7 +124,7 @@ func TestLate(t *testing.T) {
 		}
 		// "range" finds two or three within 30 s.
 		feedAll(t, e, w, start, get(1, 0, "alice"), get(2, 10*time.Second, "alice"))
-		feedAll(t, e, w, start, event{cluster: "prod", request: 9, received: after, resource: "nodes"})
+		feedAll(t, e, w, start.Add(after), event{cluster: "prod", request: 9, received: after, resource: "nodes"})
 		advance(t, e, w, start)
 		if d := cmp.Diff([]string{"range"}, rulesOf(w)); d != "" {
 			t.Fatal(d)
@@ -150,7 +150,7 @@ func TestLateFails(t *testing.T) {
 	for _, r := range e.rules {
 		r.Silent = r.ID == "pods"
 	}
-	feedAll(t, e, w, start, get(1, 5*time.Hour, "bob"))
+	feedAll(t, e, w, start.Add(5*time.Hour), get(1, 5*time.Hour, "bob"))
 	advance(t, e, w, start)
 	other := get(9, 5*time.Hour, "carol")
 	other.resource = "configmaps"
