@@ -166,14 +166,10 @@ func comparison(s *source, op, mod string, values []string) (func(*audit.View) b
 			return nil, err
 		}
 	}
-	return func(v *audit.View) bool {
-		found := s.values(v)
-		if len(found) == 0 {
-			return false
-		}
+	decide := func(value []byte) bool {
 		passed := 0
 		for _, test := range tests {
-			if test(found[0]) {
+			if test(value) {
 				passed++
 			}
 		}
@@ -184,6 +180,16 @@ func comparison(s *source, op, mod string, values []string) (func(*audit.View) b
 			return passed == len(tests)
 		}
 		return passed > 0
+	}
+	if get := s.text; get != nil {
+		return func(v *audit.View) bool {
+			t := get(v)
+			return t != nil && v.AuditID != nil && decide(t.Decode(nil))
+		}, nil
+	}
+	return func(v *audit.View) bool {
+		found := s.values(v)
+		return len(found) > 0 && decide(found[0])
 	}, nil
 }
 
