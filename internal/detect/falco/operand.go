@@ -83,6 +83,11 @@ func (b binder) field(f *field) (*source, error) {
 		read = d.as
 		s.key += "@upstream"
 	}
+	if d.name == "json.value" || d.name == "jevt.value" {
+		keys := keysOf(s.arg.key)
+		s.get = func(v *audit.View) [][]byte { return some(pointer(v, keys)) }
+		return s, nil
+	}
 	if s.text = d.text; s.text == nil {
 		arg, json := s.arg, strings.HasPrefix(s.key, "json.")
 		s.get = func(v *audit.View) [][]byte {
