@@ -91,7 +91,7 @@ func kindOf(w *httptest.ResponseRecorder) Kind {
 // leastRoles is who may ask what. A new route has to be put here: by somebody who thought about it.
 var leastRoles = map[string]access.Role{
 	"events": "reader", "tail": "reader", "hits": "reader", "facets": "reader", "values": "reader", "fields": "reader", "event": "reader",
-	"neighbours": "reader", "overview": "reader", "actors/profile": "reader", "actors/rbac": "reader", "sessions": "reader", "ask": "reader",
+	"neighbours": "reader", "overview": "reader", "actors/profile": "reader", "actors/baseline": "reader", "actors/rbac": "reader", "sessions": "reader", "ask": "reader",
 	"objects/history": "reader", "objects/diff": "reader", "objects/blame": "reader", "sql": "reader", "proof": "reader", "ledger": "reader",
 	"export": "reader", "me": "reader",
 	"ledger/checkpoint": "auditor", "ledger/verify": "auditor", "status": "auditor",

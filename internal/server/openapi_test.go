@@ -333,6 +333,7 @@ var asked = map[string][]string{
 	"objects/blame":     {"resource=configmaps&name=app&namespace=team-a"},
 	"actors/profile":    {"user=jane", "user=nobody"},
 	"actors/rbac":       {"user=jane"},
+	"actors/baseline":   {"user=jane", "user=nobody"},
 	"sessions":          {""},
 	"ask":               {"", "name=secrets-read", "name=top-talkers"},
 }

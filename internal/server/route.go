@@ -78,6 +78,7 @@ func (c *core) routes() []route {
 		question("neighbours", access.Reader, "The events around one: of the same actor, object or time.", c.neighbours),
 		question("overview", access.Reader, "What happened, and whether the record is whole.", c.overview),
 		question("actors/profile", access.Reader, "What is known of a user: from where, with what, on what, and by which bindings.", c.who),
+		question("actors/baseline", access.Reader, "What is usual for a user: actions, namespaces, networks, clients, hours.", c.baselines),
 		question("actors/rbac", access.Reader, "The least roles that allow what a user did.", c.leastRole),
 		question("sessions", access.Reader, "Shells, port-forwards and the like, each joined from its events.", c.sessions),
 		question("ask", access.Reader, "Ask a named question, or list them.", c.askNamed),

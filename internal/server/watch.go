@@ -12,6 +12,7 @@ import (
 	"annals.dev/internal/access"
 	"annals.dev/internal/alert"
 	"annals.dev/internal/detect"
+	"annals.dev/internal/detect/baseline"
 	"annals.dev/internal/detect/pack"
 	"annals.dev/internal/ledger"
 	"annals.dev/internal/query"
@@ -22,11 +23,12 @@ import (
 type watch struct {
 	saving sync.Mutex // one change of saved rules at a time
 
-	mu      sync.Mutex // guards what follows
-	file    string     // of what is watched for; "" is the data directory's own
-	now     *loaded
-	failed  error // why the rules could not be read anew
-	watcher *detect.Watcher
+	mu       sync.Mutex // guards what follows
+	file     string     // of what is watched for; "" is the data directory's own
+	now      *loaded
+	failed   error // why the rules could not be read anew
+	watcher  *detect.Watcher
+	baseline *baseline.Baseline // the watcher's
 
 	alerts alerts
 	found  found
@@ -45,7 +47,7 @@ type loaded struct {
 }
 
 // load reads the rules of a data directory.
-func load(file, dir string, detectors []detect.Detector) (*loaded, error) {
+func load(file, dir string) (*loaded, error) {
 	// What changes while it is read is read again.
 	files := stamps(watchFile(file, dir))
 	cfg, err := ReadWatch(file, dir)
@@ -57,20 +59,27 @@ func load(file, dir string, detectors []detect.Detector) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := newLoaded(cfg, p, detectors)
+	l, err := newLoaded(cfg, p)
+	if err != nil {
+		return nil, err
+	}
 	l.files = files
 	return l, nil
 }
 
-func newLoaded(cfg WatchConfig, p *pack.Pack, detectors []detect.Detector) *loaded {
+func newLoaded(cfg WatchConfig, p *pack.Pack) (*loaded, error) {
+	own, err := newDetectors(cfg)
+	if err != nil {
+		return nil, err
+	}
 	l := &loaded{at: time.Now().UTC(), config: cfg, rules: p.Rules, off: p.Off, problems: p.Problems, byID: ruleSet{}}
-	for _, d := range detectors {
+	for _, d := range own.all() {
 		l.rules = append(l.rules, d.Rules()...)
 	}
 	for _, r := range l.rules {
 		l.byID[r.ID] = r
 	}
-	return l
+	return l, nil
 }
 
 // ready reads the rules, if that was not done. Where they cannot be read it gives those that come with Annals, by which sight of
@@ -81,13 +90,12 @@ func (w *watch) ready(c *core) *loaded {
 	if w.now != nil {
 		return w.now
 	}
-	detectors := newDetectors()
-	if w.now, w.failed = load(w.file, c.dir, detectors); w.failed != nil {
+	if w.now, w.failed = load(w.file, c.dir); w.failed != nil {
 		p, err := pack.Load(pack.Config{})
 		if err != nil {
 			p = new(pack.Pack) // our own rules can always be read
 		}
-		w.now = newLoaded(WatchConfig{}, p, detectors)
+		w.now, _ = newLoaded(WatchConfig{}, p) // nothing is configured that could be wrong
 		w.now.fallback = true
 	}
 	return w.now
@@ -109,7 +117,7 @@ func (c *core) reloadRules(context.Context) error {
 	w := &c.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l, err := load(w.file, c.dir, newDetectors())
+	l, err := load(w.file, c.dir)
 	if w.failed = err; err != nil {
 		c.log.Error("what is watched for cannot be read: what was read before stays", "error", err)
 		return err
@@ -139,14 +147,18 @@ func (c *core) openWatcher() (*detect.Watcher, error) {
 	case l.fallback: // nothing watches for less than was asked for
 		return nil, fmt.Errorf("watch: %w", c.watch.failed)
 	}
+	own, err := newDetectors(l.config)
+	if err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
 	w, problems, err := detect.NewWatcher(detect.WatchConfig{
-		Ledger: c.ledger, Dir: c.dir, Rules: l.ofFiles(), Detectors: newDetectors(), History: c.past(), Log: c.log,
+		Ledger: c.ledger, Dir: c.dir, Rules: l.ofFiles(), Detectors: own.all(), History: c.past(), Log: c.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
 	l.problems = append(l.problems, problems...)
-	c.watch.watcher = w
+	c.watch.watcher, c.watch.baseline = w, own.baseline
 	w.Subscribe(func(r detect.Recorded) { c.watch.found.count(r, l.byID) })
 	return w, nil
 }

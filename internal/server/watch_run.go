@@ -7,20 +7,34 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"annals.dev/internal/detect"
 	"annals.dev/internal/detect/baseline"
+	"annals.dev/internal/detect/gaps"
 	"annals.dev/internal/detect/grants"
 	"annals.dev/internal/detect/past"
+	"annals.dev/internal/detect/probe"
+	"annals.dev/internal/match"
 	"annals.dev/internal/query"
 )
 
-// newDetectors are the detectors in Go, fresh: each keeps what it knows.
-func newDetectors() []detect.Detector {
-	return []detect.Detector{grants.New(), baseline.New()}
+// detectors are those in Go. Each keeps what it knows.
+type detectors struct {
+	grants   *grants.Grants
+	baseline *baseline.Baseline
+	gaps     *gaps.Gaps
 }
+
+func newDetectors(cfg WatchConfig) (d detectors, err error) {
+	d = detectors{grants: grants.New(), baseline: baseline.New()}
+	d.gaps, err = gaps.New(cfg.Silence, time.Now())
+	return d, err
+}
+
+func (d detectors) all() []detect.Detector { return []detect.Detector{d.grants, d.baseline, d.gaps} }
 
 // watching are the parts that watch and tell people, the last that events come to first.
 func (c *core) watching(reload <-chan struct{}) ([]part, error) {
@@ -32,7 +46,25 @@ func (c *core) watching(reload <-chan struct{}) ([]part, error) {
 		return nil, err
 	}
 	none := func() {}
-	return []part{{"alerts", c.tellPeople, none}, {"watch", w.Run, none}, {"rules", func(ctx context.Context) error { return c.followRules(ctx, reload) }, none}}, nil
+	probes, err := probe.New(c.watch.ready(c).config.Probes, probe.Deps{Ledger: c.ledger, Dir: c.dir, Log: c.log, Count: c.countEvents})
+	if err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
+	return []part{{"alerts", c.tellPeople, none}, {"watch", w.Run, none}, {"probes", probes.Run, none}, {"rules", func(ctx context.Context) error { return c.followRules(ctx, reload) }, none}}, nil
+}
+
+// countEvents says how many events of a cluster, by one origin if it is not "", have a time in a span.
+func (c *core) countEvents(ctx context.Context, cluster, origin string, from, until time.Time) (int, error) {
+	of := query.Range{Clusters: []string{cluster}, Since: from, Until: until}
+	if origin != "" {
+		p, err := match.Parse("origin:" + strconv.Quote(origin))
+		if err != nil {
+			return 0, fmt.Errorf("origin %q: %w", origin, err)
+		}
+		of.Query = p
+	}
+	n, _, err := c.engine.As(query.All).Count(ctx, of)
+	return n, err
 }
 
 // lookEvery is how often files of rules are looked at.

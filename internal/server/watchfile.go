@@ -13,7 +13,9 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"annals.dev/internal/alert"
+	"annals.dev/internal/detect/gaps"
 	"annals.dev/internal/detect/pack"
+	"annals.dev/internal/detect/probe"
 )
 
 // WatchFile is where in the data directory it stands what is watched for and who is told, where no other file is named.
@@ -24,8 +26,10 @@ const rulesDir = "rules"
 
 // WatchConfig is watch.yaml.
 type WatchConfig struct {
-	Rules  pack.Config  `json:"rules,omitzero"`
-	Alerts alert.Config `json:"alerts,omitzero"`
+	Rules   pack.Config  `json:"rules,omitzero"`
+	Alerts  alert.Config `json:"alerts,omitzero"`
+	Silence gaps.Config  `json:"silence,omitzero"` // these two are read when the server starts, and not anew
+	Probes  probe.Config `json:"probes,omitzero"`
 }
 
 // ReadWatch reads a file of what is watched for, strictly: a key that nobody knows would be a rule that never runs. Paths in it
@@ -49,6 +53,11 @@ func ReadWatch(path, data string) (cfg WatchConfig, err error) {
 	for i, p := range cfg.Rules.Paths {
 		if !filepath.IsAbs(p) {
 			cfg.Rules.Paths[i] = filepath.Join(filepath.Dir(from), p)
+		}
+	}
+	for i, p := range cfg.Probes.Policies {
+		if !filepath.IsAbs(p) {
+			cfg.Probes.Policies[i] = filepath.Join(filepath.Dir(from), p)
 		}
 	}
 	if own := filepath.Join(data, rulesDir); isDir(own) {
@@ -79,8 +88,10 @@ func parseWatch(path string, text []byte) (cfg WatchConfig, err error) {
 	if err := cfg.Rules.Check(); err != nil {
 		return cfg, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := cfg.Alerts.Check(); err != nil {
-		return cfg, fmt.Errorf("%s: %w", path, err)
+	for _, part := range []interface{ Check() error }{&cfg.Alerts, cfg.Silence, cfg.Probes} {
+		if err := part.Check(); err != nil {
+			return cfg, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	return cfg, nil
 }

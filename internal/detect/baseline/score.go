@@ -19,6 +19,9 @@ const (
 	eachBits     = 3.0
 )
 
+// Needs is on how many days an actor must have been active before anything of it is called unusual.
+const Needs = minDays
+
 // population is what an actor is held against: the others of its kind.
 type population []*actor
 

@@ -69,22 +69,37 @@ const (
 	maxOpen      = 100_000
 )
 
+// Check says what is wrong with a configuration.
+func (c Config) Check() error {
+	if _, err := c.after(); err != nil {
+		return err
+	}
+	for _, p := range c.Ignore {
+		if _, err := path.Match(p, ""); err != nil {
+			return fmt.Errorf("silence.ignore: %q is no pattern: * stands for any text but a slash", p)
+		}
+	}
+	return nil
+}
+
+func (c Config) after() (time.Duration, error) {
+	if c.After == "" {
+		return defaultAfter, nil
+	}
+	d, err := time.ParseDuration(c.After)
+	if err != nil || d < 0 || d > 0 && d < time.Second {
+		return 0, fmt.Errorf("silence.after: %q is not how long an origin may be silent: write 10m, or 0 for ever", c.After)
+	}
+	return d, nil
+}
+
 // New makes one. Whoever is silent from now on is told of.
 func New(cfg Config, now time.Time) (*Gaps, error) {
-	g := &Gaps{after: defaultAfter, ignore: cfg.Ignore, began: now, origins: map[string]*origin{}, open: map[string]*unanswered{}}
-	if cfg.After != "" {
-		d, err := time.ParseDuration(cfg.After)
-		if err != nil || d < 0 || d > 0 && d < time.Second {
-			return nil, fmt.Errorf("silence.after: %q is not how long an origin may be silent: write 10m, or 0 for ever", cfg.After)
-		}
-		g.after = d
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
-	for _, p := range cfg.Ignore {
-		if _, err := path.Match(p, ""); err != nil {
-			return nil, fmt.Errorf("silence.ignore: %q is no pattern: * stands for any text but a slash", p)
-		}
-	}
-	return g, nil
+	after, _ := cfg.after()
+	return &Gaps{after: after, ignore: cfg.Ignore, began: now, origins: map[string]*origin{}, open: map[string]*unanswered{}}, nil
 }
 
 // Feed takes an event.

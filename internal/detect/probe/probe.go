@@ -68,19 +68,27 @@ func New(cfg Config, deps Deps) (*Probe, error) {
 		}
 		cfg.Policies[i] = abs
 	}
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	return &Probe{cfg: cfg, deps: deps, every: counterEvery, lag: counterLag, seen: map[string]string{}}, nil
+}
+
+// Check says what is wrong with a configuration.
+func (cfg Config) Check() error {
 	for _, c := range cfg.Counters {
 		if !ledger.ClusterName.MatchString(c.Cluster) || c.Cluster == ledger.Own {
-			return nil, fmt.Errorf("probes.counters: cluster %q is not the name of a cluster whose events arrive", c.Cluster)
+			return fmt.Errorf("probes.counters: cluster %q is not the name of a cluster whose events arrive", c.Cluster)
 		}
 		u, err := url.Parse(c.URL)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-			return nil, fmt.Errorf("probes.counters: url %q is not the address of an API server's metrics: write https://HOST:6443/metrics", c.URL)
+			return fmt.Errorf("probes.counters: url %q is not the address of an API server's metrics: write https://HOST:6443/metrics", c.URL)
 		}
 		if u.Scheme == "http" && c.TokenFile != "" {
-			return nil, fmt.Errorf("probes.counters: a token is not sent in clear to %s: write https", c.URL)
+			return fmt.Errorf("probes.counters: a token is not sent in clear to %s: write https", c.URL)
 		}
 	}
-	return &Probe{cfg: cfg, deps: deps, every: counterEvery, lag: counterLag, seen: map[string]string{}}, nil
+	return nil
 }
 
 // Run looks until ctx ends.

@@ -273,6 +273,65 @@ export interface AttackTechnique {
   last?: string;
 }
 
+/** BaselineEnd says why there is nothing, if there is nothing. */
+export interface BaselineEnd {
+  /** days on which somebody must have been active before anything is called unusual */
+  needs: number;
+  why?: string;
+}
+
+/** Habit is what an actor shows of a feature. */
+export interface BaselineHabit {
+  feature: string;
+  /** most days first */
+  values: BaselineShown[];
+  more?: number;
+}
+
+/** Peak is a day's busiest hour. */
+export interface BaselinePeak {
+  day: string;
+  changes: number;
+}
+
+/** Profile is what is usual for an actor, for people to read. */
+export interface BaselineProfile {
+  cluster: string;
+  actor: string;
+  /** of the actor's peers: people, service accounts, nodes, components */
+  kind: string;
+  peers: number;
+  /** days on which it was active, of the last 64 */
+  active: number;
+  /** days that it must have been active on before anything is told */
+  needs: number;
+  from: string;
+  until: string;
+  habits: BaselineHabit[];
+  /** by hour of the day (UTC): on how many days it was active */
+  hours: number[];
+  /** by day: the changes in its busiest hour */
+  peaks?: BaselinePeak[];
+  /** events of actors for whom there was no room */
+  unkept?: number;
+}
+
+/** BaselineQuestion asks what is usual for a user. Items are baseline.Profile, one of each cluster that knows them. */
+export interface BaselineQuestion {
+  user: string;
+  clusters?: string[];
+}
+
+/** Shown is a value, and when it was shown. */
+export interface BaselineShown {
+  value: string;
+  days: number;
+  first: string;
+  last: string;
+  /** how many peers have shown it */
+  peers: number;
+}
+
 /** CheckpointQuestion asks for a signed tree head; the end is a Note. */
 export interface CheckpointQuestion {
   /** empty: the only one that there is */
@@ -1746,6 +1805,8 @@ export interface Routes {
   "overview": { question: OverviewQuestion; item: Nothing; end: Overview };
   /** What is known of a user: from where, with what, on what, and by which bindings. */
   "actors/profile": { question: ActorQuestion; item: Nothing; end: ActorProfile };
+  /** What is usual for a user: actions, namespaces, networks, clients, hours. */
+  "actors/baseline": { question: BaselineQuestion; item: BaselineProfile; end: BaselineEnd };
   /** The least roles that allow what a user did. */
   "actors/rbac": { question: ActorRoleQuestion; item: Nothing; end: ActorRole };
   /** Shells, port-forwards and the like, each joined from its events. */
