@@ -41,7 +41,7 @@ func parsePath(name string) (*match.Path, error) {
 // verbs are what an audit event's may be: those of resources, and the methods of HTTP where it is about none.
 var verbs = []string{
 	"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy",
-	"post", "put", "head", "options", "trace", "connect",
+	"post", "put", "head", "options", "trace", "connect", "alert", // the last of Falco's alerts
 }
 
 // check tells of values that the field never has.

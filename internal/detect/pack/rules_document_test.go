@@ -1,4 +1,4 @@
-package rules_test
+package pack_test
 
 import (
 	"flag"
@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/rules.md anew")
 
-const document = "../docs/rules.md"
+const document = "../../../docs/rules.md"
 
 // folders are the tactics, in the order in which an attack goes.
 var folders = []struct{ name, title, about string }{
@@ -80,7 +80,7 @@ func TestDocument(t *testing.T) {
 	}
 	text, err := os.ReadFile(document)
 	if err != nil || string(text) != w.String() {
-		t.Errorf("docs/rules.md is not what the rules say (%v): run go test ./rules -run TestDocument -update", err)
+		t.Errorf("docs/rules.md is not what the rules say (%v): run go test ./internal/detect/pack -run TestDocument -update", err)
 	}
 }
 
@@ -112,7 +112,7 @@ func needsBody(r *detect.Rule, by map[string]*detect.Rule) bool {
 
 const head = `# Rules
 
-<!-- Made from rules/ by go test ./rules -run TestDocument -update. Do not edit. -->
+<!-- Made from rules/ by go test ./internal/detect/pack -run TestDocument -update. Do not edit. -->
 
 Annals comes with %d detection rules of its own, which ` + "`annals serve`, `import` and `annals rules hunt`" + ` use unless ` + "`watch.yaml`" + `
 says otherwise ([watch.md](watch.md)). They are Sigma ([sigma.md](sigma.md)): each is a file in [rules](../rules), with its reason, its

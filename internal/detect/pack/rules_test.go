@@ -1,4 +1,4 @@
-package rules_test
+package pack_test
 
 import (
 	"io/fs"
