@@ -72,9 +72,9 @@ corpus: ready ready-tools
 	cd test/diff && ANNALS_CORPUS="$(abspath $(DIR))" $(GO) test -count=1 -timeout 60m ./...
 
 soak: ready
-	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger ./sink/spool
+	ANNALS_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -run 'TestPowerCuts|TestEveryFault' ./internal/wal ./internal/ledger ./internal/alert ./sink/spool
 	ANNALS_ASKS=$(ASKS) $(GO) test -count=1 -timeout 6h -run 'TestScope|TestBodies' ./internal/query
-	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'TestKills?$$' ./internal/ledger ./internal/cli ./sink/spool
+	ANNALS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'TestKills?$$' ./internal/ledger ./internal/cli ./internal/alert ./internal/detect ./sink/spool
 	cd test/diff && ANNALS_CASES=$(CASES) $(GO) test -count=1 -timeout 6h ./...
 	cd test/e2e && ANNALS_OUTAGE=2m $(GO) test -count=1 -timeout 30m -v -run TestProxyOutage .
 
