@@ -39,6 +39,8 @@ type counted struct {
 
 // count reads an API server's counters again and again and compares their growth with what came.
 func (p *Probe) count(ctx context.Context, c Counter) {
+	within, _ := c.within() // New has checked it
+	every := min(counterEvery, within/4)
 	var readings []counted
 	failing := false
 	for {
@@ -61,23 +63,23 @@ func (p *Probe) count(ctx context.Context, c Counter) {
 			}
 			readings = append(readings, now)
 		}
-		if readings, err = p.compare(ctx, c, readings, time.Now()); err != nil && ctx.Err() == nil {
+		if readings, err = p.compare(ctx, c, readings, time.Now().Add(-within)); err != nil && ctx.Err() == nil {
 			p.deps.Log.Error("the API server's counters", "cluster", c.Cluster, "error", err)
 		}
 		select {
-		case <-time.After(p.every):
+		case <-time.After(every):
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// compare compares the first reading with the last one that lies far enough back for its events to have arrived, and gives back
-// the readings from that one on.
-func (p *Probe) compare(ctx context.Context, c Counter, readings []counted, now time.Time) ([]counted, error) {
+// compare compares the first reading with the last one up to arrived (what was made until then has come by now, if it comes at
+// all), and gives back the readings from that one on.
+func (p *Probe) compare(ctx context.Context, c Counter, readings []counted, arrived time.Time) ([]counted, error) {
 	last := -1
 	for i, r := range readings {
-		if now.Sub(r.at) >= p.lag {
+		if !r.at.After(arrived) {
 			last = i
 		}
 	}

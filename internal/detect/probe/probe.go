@@ -33,6 +33,19 @@ type Counter struct {
 	URL       string `json:"url"`                 // https://10.0.0.1:6443/metrics
 	TokenFile string `json:"tokenFile,omitempty"` // a bearer token that may get /metrics
 	CAFile    string `json:"caFile,omitempty"`    // that signed its certificate; otherwise the system's
+	Within    string `json:"within,omitempty"`    // how long after it was made an event may take to arrive: "2m" where it is not said
+}
+
+// within is how long after it was made an event may take to arrive.
+func (c Counter) within() (time.Duration, error) {
+	if c.Within == "" {
+		return counterWithin, nil
+	}
+	d, err := time.ParseDuration(c.Within)
+	if err != nil || d < time.Second || d > time.Hour {
+		return 0, fmt.Errorf("probes.counters: within %q is not how long an event may take to arrive: write 2m, 1s at least and 1h at most", c.Within)
+	}
+	return d, nil
 }
 
 // Deps are what a probe works with.
@@ -46,17 +59,15 @@ type Deps struct {
 
 // Probe looks at what it was told to.
 type Probe struct {
-	cfg   Config
-	deps  Deps
-	every time.Duration
-	lag   time.Duration
-	seen  map[string]string // digest of each policy's file
+	cfg  Config
+	deps Deps
+	seen map[string]string // digest of each policy's file
 }
 
 const (
-	policyEvery  = 10 * time.Second
-	counterEvery = 30 * time.Second
-	counterLag   = 2 * time.Minute // how long after an event was made it may take to arrive
+	policyEvery   = 10 * time.Second
+	counterEvery  = 30 * time.Second // or a quarter of the time that events may take, where that is less
+	counterWithin = 2 * time.Minute
 )
 
 // New makes a probe.
@@ -71,7 +82,7 @@ func New(cfg Config, deps Deps) (*Probe, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	return &Probe{cfg: cfg, deps: deps, every: counterEvery, lag: counterLag, seen: map[string]string{}}, nil
+	return &Probe{cfg: cfg, deps: deps, seen: map[string]string{}}, nil
 }
 
 // Check says what is wrong with a configuration.
@@ -86,6 +97,9 @@ func (cfg Config) Check() error {
 		}
 		if u.Scheme == "http" && c.TokenFile != "" {
 			return fmt.Errorf("probes.counters: a token is not sent in clear to %s: write https", c.URL)
+		}
+		if _, err := c.within(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -139,7 +139,7 @@ func TestCounters(t *testing.T) {
 		begin = begin.Add(time.Minute)
 		now.at, came = begin, arrived
 		readings = append(readings, now)
-		if readings, err = p.compare(t.Context(), c, readings, begin.Add(p.lag)); err != nil {
+		if readings, err = p.compare(t.Context(), c, readings, begin); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,7 +175,10 @@ func TestRefused(t *testing.T) {
 		}
 		srv.Close()
 	}
-	for _, c := range []Counter{{"annals", "", "https://x/metrics", "", ""}, {"prod", "", "x/metrics", "", ""}, {"prod", "", "http://x/metrics", "token", ""}, {"prod", "", "https://u:p@x/metrics", "", ""}} {
+	for _, c := range []Counter{
+		{Cluster: "annals", URL: "https://x/metrics"}, {Cluster: "prod", URL: "x/metrics"}, {Cluster: "prod", URL: "http://x/metrics", TokenFile: "token"},
+		{Cluster: "prod", URL: "https://u:p@x/metrics"}, {Cluster: "prod", URL: "https://x/metrics", Within: "soon"}, {Cluster: "prod", URL: "https://x/metrics", Within: "1ms"},
+	} {
 		if _, err := New(Config{Counters: []Counter{c}}, Deps{}); err == nil {
 			t.Errorf("%+v is taken", c)
 		}
