@@ -15,12 +15,22 @@ export interface JsonTreeProps {
   /** What a value's + and − do: only fields that the search language has get them. */
   onFilter?: (field: string, value: string, without: boolean) => void
   openAtFirst?: string[]
+  /** Places that stand out, each with what is said of it; they are unfolded at first. */
+  lit?: Lit[]
 }
 
+export interface Lit {
+  steps: Step[]
+  label: string
+}
+
+const none: Lit[] = []
+
 /** A JSON value that may be very large and hostile: rows are made as they are looked at, and text stays text. */
-export function JsonTree({ value, label, onFilter, openAtFirst = [] }: JsonTreeProps) {
-  const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(openAtFirst.map((name) => idOf([name]))))
-  const [pages, setPages] = useState<ReadonlyMap<string, number>>(new Map())
+export function JsonTree({ value, label, onFilter, openAtFirst = [], lit = none }: JsonTreeProps) {
+  const first = useState(() => unfolded(value, openAtFirst, lit))[0]
+  const [open, setOpen] = useState<ReadonlySet<string>>(first.open)
+  const [pages, setPages] = useState<ReadonlyMap<string, number>>(first.pages)
   const [lengths, setLengths] = useState<ReadonlyMap<string, number>>(new Map())
   const [active, setActive] = useState(0)
   const [text, setText] = useState('')
@@ -34,6 +44,7 @@ export function JsonTree({ value, label, onFilter, openAtFirst = [] }: JsonTreeP
   const wanted = useDeferredValue(text.trim())
   const found = useMemo(() => (wanted === '' ? null : find(value, wanted, mostHits)), [value, wanted])
   const hits = useMemo(() => new Set(found?.hits.map(idOf)), [found])
+  const labels = useMemo(() => labelsOf(lit), [lit])
 
   const virtual = useVirtualizer({
     count: rows.length,
@@ -173,11 +184,13 @@ export function JsonTree({ value, label, onFilter, openAtFirst = [] }: JsonTreeP
                 className={s.row}
                 data-active={item.index === active || undefined}
                 data-hit={hits.has(row.id) || undefined}
+                data-lit={(row.kind !== 'more' && labels.has(row.id)) || undefined}
                 onClick={() => setActive(item.index)}
                 style={{ transform: `translateY(${item.start}px)`, paddingInlineStart: 4 + Math.min(row.depth, 24) * 14 }}
               >
                 <span className={s.text}>
                   <RowText row={row} length={lengths.get(row.id) ?? shownAtFirst} act={() => act(row)} />
+                  {row.kind !== 'more' && labels.has(row.id) && <span className={s.lit}>{labels.get(row.id)}</span>}
                 </span>
                 {row.kind !== 'more' && (
                   <span className={s.tools}>
@@ -207,6 +220,23 @@ export function JsonTree({ value, label, onFilter, openAtFirst = [] }: JsonTreeP
       <p className={s.hint}>Arrows move and fold · c copies the value, p the path{onFilter ? ' · + and − search with a value or without it' : ''}</p>
     </div>
   )
+}
+
+/** What is open at first: what is always of interest, and the ways to what stands out. */
+function unfolded(value: Json, names: string[], lit: Lit[]) {
+  const folding = { open: new Set(names.map((name) => idOf([name]))), pages: new Map<string, number>() }
+  for (const l of lit) reveal(value, l.steps, folding)
+  return folding
+}
+
+function labelsOf(lit: Lit[]): Map<string, string> {
+  const labels = new Map<string, string>()
+  for (const l of lit) {
+    const id = idOf(l.steps)
+    const before = labels.get(id)
+    labels.set(id, before ? `${before}, ${l.label.replace(/^matched /, '')}` : l.label)
+  }
+  return labels
 }
 
 function filterable(row: Row): string {

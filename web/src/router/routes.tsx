@@ -15,6 +15,8 @@ export interface Place {
 export const places: Place[] = [
   { path: '/', label: 'Overview', icon: 'home', letter: 'h' },
   { path: '/search', label: 'Search', icon: 'search', letter: 's' },
+  { path: '/findings', label: 'Findings', icon: 'alert', letter: 'f' },
+  { path: '/rules', label: 'Rules', icon: 'filter', letter: 'r' },
   { path: '/objects', label: 'Objects', icon: 'cube', letter: 'o' },
   { path: '/actors', label: 'Actors', icon: 'user', letter: 'a' },
   { path: '/sessions', label: 'Sessions', icon: 'terminal', letter: 'e' },
@@ -25,6 +27,11 @@ export const places: Place[] = [
 // The search is here at once; the other screens come when they are opened. Each takes what it needs from its address.
 const screens: [string, ComponentType][] = [
   ['/', lazy(() => import('../overview/OverviewPage'))],
+  ['/findings/*?', lazy(() => import('../findings/FindingsPage'))],
+  ['/rules/*?', lazy(() => import('../rules/RulesPage'))],
+  ['/attack', lazy(() => import('../rules/AttackPage'))],
+  ['/silences', lazy(() => import('../silences/SilencesPage'))],
+  ['/alerts', lazy(() => import('../silences/AlertsPage'))],
   ['/objects/*?', lazy(() => import('../objects/ObjectsPage'))],
   ['/actors/*?', lazy(() => import('../actors/ActorsPage'))],
   ['/sessions/*?', lazy(() => import('../sessions/SessionsPage'))],

@@ -68,7 +68,7 @@ export function Shell() {
 }
 
 /** Screens that are about no range of time. */
-const timeless = /^\/(event|ledger|tokens)(\/|$)/
+const timeless = /^\/(event|ledger|tokens|silences|alerts|findings\/.+)(\/|$)/
 
 function Place({ path }: { path: string }) {
   const { ready } = useNow()

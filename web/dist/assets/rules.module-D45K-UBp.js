@@ -1,0 +1,1 @@
+var e={aside:`_aside_1w376_1`,filters:`_filters_1w376_5`,grow:`_grow_1w376_31`,rule:`_rule_1w376_35`,codes:`_codes_1w376_55`,state:`_state_1w376_59`,problems:`_problems_1w376_63`,predicate:`_predicate_1w376_70`,legend:`_legend_1w376_81`,key:`_key_1w376_97`,map:`_map_1w376_101`,cell:`_cell_1w376_133`};export{e as t};

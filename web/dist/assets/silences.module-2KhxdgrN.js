@@ -1,0 +1,1 @@
+var e={matchers:`_matchers_1b2ft_1`,state:`_state_1b2ft_12`,failing:`_failing_1b2ft_26`};export{e as t};
