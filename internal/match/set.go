@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Set is many predicates decided together. Equal tests are made once per event, and predicates that cannot match an event of its
-// verb, resource or stage, or of what else they ask for whole, are not tried.
+// Set is many predicates decided together. Equal tests are made once per event, predicates that cannot match an event of its
+// verb, resource or stage, or of what else they ask for whole, are not tried, nor are those that ask for a part of a text that no
+// text of the event has.
 type Set struct {
 	nodes   []setNode // each after those that it is made of
 	roots   []int32   // the distinct predicates
@@ -17,6 +18,10 @@ type Set struct {
 	order   []int       // of the columns: what most ask for first
 	filters []*filter   // of fields that have no column
 	bodies  [2][]uint64 // roots that need no request body, no response body
+
+	texts    []textIndex
+	literals []setLiteral
+	free     [clauses][]uint64 // roots that have no such clause
 }
 
 // setNode is a test, or a condition over nodes. Conditions that are written alike are one node.
@@ -26,8 +31,12 @@ type setNode struct {
 	kids []int32
 	cost int
 
-	column int16 // of a test that looks at one: which, and its number there
-	bit    int32
+	column  int16 // of a test that looks at one: which, and its number there
+	bit     int32
+	columns uint64 // which tests of it look at, by their number modulo 64
+
+	text     int16   // of a test that is false without one of some literals: whose they are
+	literals []int32 // and which
 }
 
 // NewSet makes a set. Many goroutines may use it, each with a Matcher of its own.
@@ -52,6 +61,7 @@ func NewSet(ps []*Predicate) *Set {
 		})
 	}
 	s.newColumns()
+	s.newTexts()
 	for which := range s.bodies {
 		s.bodies[which] = newBits(len(s.roots))
 		for root, id := range s.roots {

@@ -68,11 +68,18 @@ func (s *Set) newColumns() {
 		n.column, n.bit = int16(c), int32(col.leaves)
 		col.leaves++
 	}
+	for id := range s.nodes {
+		n := &s.nodes[id]
+		if n.column >= 0 {
+			n.columns = 1 << (n.column % 64)
+		}
+		for _, kid := range n.kids {
+			n.columns |= s.nodes[kid].columns
+		}
+	}
 	for root, id := range s.roots {
-		in := make([]bool, len(s.columns))
-		s.columnsOf(id, in)
-		for c := range in {
-			if in[c] {
+		for c := range s.columns {
+			if s.nodes[id].columns>>(c%64)&1 != 0 {
 				s.columns[c].roots = append(s.columns[c].roots, int32(root))
 			}
 		}
@@ -94,16 +101,6 @@ func (s *Set) newColumns() {
 
 func sameSource(f, g *field) bool {
 	return f == g || f.span != nil && g.span != nil && f.column == g.column || f.derivation != nil && g.derivation != nil
-}
-
-func (s *Set) columnsOf(id int32, in []bool) {
-	n := &s.nodes[id]
-	if n.column >= 0 {
-		in[n.column] = true
-	}
-	for _, kid := range n.kids {
-		s.columnsOf(kid, in)
-	}
 }
 
 // appendKey appends an event's value as it stands, so that no other has the same.
@@ -145,6 +142,8 @@ const (
 	// A look at so many values tells whether they come again. If not, so many events pass before the next look.
 	lookAt = 1 << 12
 	passBy = 1 << 16
+	// What a value rules out is found for so many predicates for each time that it was seen.
+	ruleOutAt = 20
 )
 
 // memory is what a matcher remembers of a column.
@@ -162,7 +161,7 @@ type knownValue struct {
 	seen    int
 	decided []uint64 // by test of the column
 	met     []uint64
-	roots   []uint64 // those that it does not rule out, once it was seen often enough
+	roots   []uint64 // those that it does not rule out, once it was seen often enough to be worth finding out
 }
 
 // look finds what is known of the event's value, and takes the predicates from m.roots that the value rules out. It says whether
@@ -170,7 +169,7 @@ type knownValue struct {
 func (m *Matcher) look(c int, r *Row) bool {
 	col, mem := &m.set.columns[c], &m.memory[c]
 	if mem.now = m.recall(col, mem, r); mem.now == nil || mem.now.roots == nil {
-		if mem.now == nil || mem.now.seen < 3 {
+		if mem.now == nil || mem.now.seen < 3+len(col.roots)/ruleOutAt {
 			for _, f := range col.filters {
 				f.restrict(m, r)
 			}
@@ -238,6 +237,9 @@ func (m *Matcher) ruleOut(c int, r *Row) {
 // sure says what is known of a condition by the tests of one column.
 func (m *Matcher) sure(id int32, c int, r *Row) Truth {
 	n := &m.set.nodes[id]
+	if n.columns>>(c%64)&1 == 0 {
+		return Maybe
+	}
 	switch n.op {
 	case ' ':
 		if int(n.column) != c {
@@ -257,9 +259,11 @@ func (m *Matcher) sure(id int32, c int, r *Row) Truth {
 	}
 	for _, kid := range n.kids {
 		if t := m.sure(kid, c, r); all {
-			truth = min(truth, t)
-		} else {
-			truth = max(truth, t)
+			if truth = min(truth, t); truth == No {
+				break
+			}
+		} else if truth = max(truth, t); truth == Yes {
+			break
 		}
 	}
 	return truth

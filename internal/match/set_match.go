@@ -15,19 +15,28 @@ type Matcher struct {
 	buf   []byte
 	key   []byte
 
+	scans  []scan   // by text
+	found  []uint64 // of the literals
+	sifted []uint64
 	memory []memory // by column
 	memo   memo
 }
 
 // Matcher gives a goroutine its own.
 func (s *Set) Matcher() *Matcher {
-	return &Matcher{set: s, known: make([]uint32, len(s.nodes)), roots: newBits(len(s.roots)), memory: make([]memory, len(s.columns)), memo: memo{shared: true}}
+	return &Matcher{
+		set: s, known: make([]uint32, len(s.nodes)), roots: newBits(len(s.roots)), memo: memo{shared: true},
+		memory: make([]memory, len(s.columns)), scans: make([]scan, len(s.texts)), found: newBits(len(s.literals)),
+	}
 }
 
 // Match appends to dst the indexes, ascending, of the predicates that the event meets.
 func (m *Matcher) Match(dst []int, r *Row) []int {
 	if m.epoch += 2; m.epoch == 0 {
 		clear(m.known)
+		for t := range m.scans {
+			m.scans[t].epoch = 0
+		}
 		m.epoch = 2
 	}
 	m.memo.reset()
@@ -56,6 +65,7 @@ func (m *Matcher) Match(dst []int, r *Row) []int {
 			break
 		}
 	}
+	m.sift(r)
 	for i, b := range m.roots {
 		for ; b != 0; b &= b - 1 {
 			root := i*64 + bits.TrailingZeros64(b)
@@ -82,7 +92,7 @@ func (m *Matcher) decide(id int32, r *Row) bool {
 			word, bit := n.bit/64, uint64(1)<<(n.bit%64)
 			if v.decided[word]&bit == 0 {
 				v.decided[word] |= bit
-				if n.test.match(r) {
+				if m.test(n, r) {
 					v.met[word] |= bit
 				}
 			}
@@ -92,7 +102,7 @@ func (m *Matcher) decide(id int32, r *Row) bool {
 	met := n.op == '&'
 	switch n.op {
 	case ' ':
-		met = n.test.match(r)
+		met = m.test(n, r)
 	case '!':
 		met = !m.decide(n.kids[0], r)
 	default:
@@ -108,4 +118,8 @@ func (m *Matcher) decide(id int32, r *Row) bool {
 		m.known[id]++
 	}
 	return met
+}
+
+func (m *Matcher) test(n *setNode, r *Row) bool {
+	return (n.literals == nil || m.may(n, r)) && n.test.match(r)
 }

@@ -42,11 +42,14 @@ func ascii(s string) string { return strings.ReplaceAll(s, "\u212a", "\u20ac") }
 
 // randomTester makes one about what an event holds.
 func randomTester(rng *rand.Rand, rows []*Row) *Predicate {
-	names := []string{"verb", "resource", "subresource", "user", "ns", "name", "code", "group", "stage", "cluster", "request.spec.containers.name",
+	names := []string{"agent", "uri", "verb", "resource", "subresource", "user", "ns", "name", "code", "group", "stage", "cluster", "request.spec.containers.name",
 		"pod.privileged", "request.metadata.name", "response.kind", "as", "decision", "level", "role.grant"}
 	p, err := ParsePath(names[rng.IntN(len(names))])
 	if err != nil {
 		panic(err)
+	}
+	if p.field.text != nil && rng.IntN(2) == 0 {
+		return randomPart(rng, p, rows)
 	}
 	t := foldedTest{path: p, absent: rng.IntN(5) == 0}
 	for range 1 + rng.IntN(3) {

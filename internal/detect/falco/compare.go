@@ -16,6 +16,7 @@ import (
 type tester struct {
 	key, field string
 	exact      []string
+	literals   []string
 	test       func(v *audit.View) bool
 	source     *source
 	check      *check
@@ -25,6 +26,7 @@ func (t *tester) Test(r *match.Row) bool { return t.test(r.View) }
 func (t *tester) Key() string            { return t.key }
 func (t *tester) Field() string          { return t.field }
 func (t *tester) Exact() []string        { return t.exact }
+func (t *tester) Literals() []string     { return t.literals }
 
 // compile makes a test of a check. An absent field passes no test, != neither.
 func (b binder) compile(c *check) (*tester, error) {
@@ -83,6 +85,9 @@ func (b binder) compile(c *check) (*tester, error) {
 		}
 	default:
 		t.test, err = comparison(left, op, mod, values)
+		if left.def != nil && left.def.exact && left.text != nil && slices.Contains([]string{"contains", "icontains", "startswith", "endswith"}, op) {
+			t.literals = values
+		}
 	}
 	if constant(t) == match.No { // jevt.rawtime = 0, with which rules are switched off
 		t.test = func(v *audit.View) bool { return v.Time == 0 }
