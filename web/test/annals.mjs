@@ -3,7 +3,7 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -16,12 +16,18 @@ const recording = resolve(import.meta.dirname, '../../internal/cli/demodata/stor
 export const now = new Date('2026-11-21T01:00:00Z')
 
 export class Annals {
-  /** Makes a ledger, fills it with the recording and with events by cluster, and serves it. */
-  static async start(more = {}) {
+  /**
+   * Makes a ledger, fills it with the recording and with events by cluster, and serves it. watch: its watch.yaml; rules: files of
+   * rules, by name.
+   */
+  static async start(more = {}, { watch, rules = {} } = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'annals-web-'))
     const annals = new Annals(folder)
     try {
       await annals.command('init')
+      if (watch) await writeFile(join(annals.data, 'watch.yaml'), watch)
+      await mkdir(join(annals.data, 'rules'), { recursive: true, mode: 0o700 })
+      for (const [name, text] of Object.entries(rules)) await writeFile(join(annals.data, 'rules', name), text)
       // Piped in: where the repository lies would else stand in every event's origin.
       const importing = run(program, ['--data', annals.data, 'import', '--cluster', 'demo', '-'], { cwd: folder })
       createReadStream(recording).pipe(importing.child.stdin)

@@ -11,6 +11,15 @@ const screens = [
   ['search as a table', `/search?${whole}&q=resource:secrets&cols=user,verb,resource,name,code`],
   ['search with an event', `/search?${whole}&q=verb:deletecollection&open=demo/22784`],
   ['event', '/event/demo/22784'],
+  ['findings', `/findings?${whole}`],
+  ['findings, unfolded', `/findings?${whole}&by=who&severity=high&q=user:alice*`],
+  ['no findings', `/findings?${whole}&user=nobody`],
+  ['finding', () => held.finding],
+  ['rules', `/rules?${whole}`],
+  ['rule', () => `${held.rule}?${whole}`],
+  ['ATT&CK map', `/attack?${whole}`],
+  ['silences', '/silences?ended=1'],
+  ['alerts', '/alerts'],
   ['objects', `/objects?${whole}`],
   ['difference', `/objects/demo/deployments.apps/prod/worker?${whole}`],
   ['blame', `/objects/demo/deployments.apps/prod/worker?${whole}&view=blame`],
@@ -28,8 +37,10 @@ const screens = [
 for (const colours of ['light', 'dark']) {
   for (const [name, size] of Object.entries(sizes)) {
     screen(held, `${colours}, ${name}`, { as: ['--role', 'admin', '--bodies', '--name', 'ada'], colours, size, timeout: 180_000 }, async (person, page) => {
+      const { items } = await person.ask('findings', { rules: ['privileged-container'], limit: 1 })
+      Object.assign(held, { finding: `/findings/${items[0].id}`, rule: `/rules/${items[0].rule}` })
       for (const [what, path] of screens) {
-        await person.open(path)
+        await person.open(typeof path === 'function' ? path() : path)
         await person.fits(`${what} (${name})`)
         await person.accessible(`${what} (${colours}, ${name})`, { colours: colours === 'dark' && name !== 'desk' })
       }

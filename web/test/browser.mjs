@@ -45,11 +45,11 @@ export function use(opened) {
 }
 
 /** Serves a ledger for the tests of one file, and closes it and the browser after them. */
-export function served(events) {
+export function served(events, watching) {
   const held = {}
   before(async () => {
     browser = await launch()
-    held.annals = await Annals.start(events?.())
+    held.annals = await Annals.start(events?.(), await watching?.())
   })
   after(async () => {
     await browser?.close()

@@ -104,7 +104,7 @@ screen(held, 'the keyboard alone leads to the proof of a deletion', { as: null, 
   await seen()
 
   // From there to the object's life, by letters and by Tab.
-  for (const [letter, heading] of [['o', 'Objects'], ['a', 'Actors'], ['e', 'Sessions'], ['q', 'Questions'], ['l', 'Ledger'], ['h', 'What happened']]) {
+  for (const [letter, heading] of [['f', 'Findings'], ['r', 'Rules'], ['o', 'Objects'], ['a', 'Actors'], ['e', 'Sessions'], ['q', 'Questions'], ['l', 'Ledger'], ['h', 'What happened']]) {
     await page.keyboard.press('g')
     await page.keyboard.press(letter)
     await page.getByRole('heading', { level: 1, name: heading }).waitFor()
@@ -116,7 +116,7 @@ screen(held, 'the keyboard alone leads to the proof of a deletion', { as: null, 
 })
 
 screen(held, 'every control of every screen can be reached by Tab and seen there', async (person, page) => {
-  for (const path of ['/', '/search?last=all', '/event/demo/22949', '/objects', '/objects/demo/deployments.apps/prod/worker?view=blame', '/actors/alice%40example.com', '/sessions', '/questions/deletions', '/ledger']) {
+  for (const path of ['/', '/search?last=all', '/event/demo/22949', '/findings?last=all', '/rules?last=all', '/attack?last=all', '/objects', '/objects/demo/deployments.apps/prod/worker?view=blame', '/actors/alice%40example.com', '/sessions', '/questions/deletions', '/ledger']) {
     await person.open(path)
     let stops = 0
     await page.evaluate(() => document.activeElement?.blur())
@@ -127,4 +127,71 @@ screen(held, 'every control of every screen can be reached by Tab and seen there
     }
     assert.ok(stops > 10, `${path} has ${stops} stops`)
   }
+})
+
+screen(held, 'the keyboard alone leads from sign-in to a silence, and to its end', { as: null }, async (person, page) => {
+  person.expected.push(/status of 401/)
+  await person.context.clock.setFixedTime(new Date())
+  const focused = () => page.evaluate(() => (document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '').trim())
+  const tabTo = async (name, most = 80) => {
+    const stops = []
+    for (let i = 0; i < most; i++) {
+      await page.keyboard.press('Tab')
+      await becomes(() => visible(page), '', `after ${stops.slice(-3).join(' | ')}`)
+      stops.push(await focused())
+      if (name.test(stops.at(-1))) return
+    }
+    assert.fail(`Tab did not lead to ${name}, but to ${stops.join(' | ')}`)
+  }
+  await page.goto(`/findings?severity=high&last=all`)
+  await page.getByRole('heading', { name: 'Sign in to Annals' }).waitFor()
+  await becomes(() => page.evaluate(() => document.activeElement?.id), 'token')
+  await page.keyboard.insertText(await held.annals.token('--role', 'auditor', '--bodies', '--name', 'kim'))
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { level: 1, name: 'Findings' }).waitFor()
+  await person.settled()
+  await page.keyboard.press('Tab')
+  await tabTo(/^A privileged container$/)
+  await page.keyboard.press('Enter')
+  await page.getByTestId('findings').waitFor()
+  await tabTo(/^A privileged container: /)
+  await page.keyboard.press('Enter')
+  await page.getByTestId('why').waitFor()
+  await person.settled()
+  await page.evaluate(() => document.activeElement?.blur())
+  await tabTo(/^Silence…$/)
+  await page.keyboard.press('Enter')
+  const form = page.getByTestId('silence-form')
+  await form.waitFor()
+  const within = async (tag) => {
+    for (let i = 0; i < 20; i++) {
+      if ((await page.evaluate(() => document.activeElement?.tagName)) === tag) return
+      await page.keyboard.press('Tab')
+    }
+    assert.fail(`Tab did not lead to a ${tag} in the dialog`)
+  }
+  await within('TEXTAREA')
+  await page.keyboard.insertText('the test lasts an hour')
+  await within('SELECT')
+  await page.keyboard.press('ArrowDown')
+  await becomes(() => form.locator('select').inputValue(), '1')
+  await tabTo(/^Silence$/)
+  await page.keyboard.press('Enter')
+  await page.getByTestId('silenced').waitFor()
+  await page.keyboard.press('Enter')
+  await page.getByTestId('fitting').getByText('the test lasts an hour').waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('f')
+  await page.getByRole('heading', { level: 1, name: 'Findings' }).waitFor()
+  await person.settled()
+  await tabTo(/^Silences$/)
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { level: 1, name: 'Silences' }).waitFor()
+  await person.settled()
+  await tabTo(/^End the silence: the test lasts an hour$/)
+  await page.keyboard.press('Enter')
+  await page.getByRole('dialog', { name: 'End this silence?' }).waitFor()
+  await tabTo(/^End it$/)
+  await page.keyboard.press('Enter')
+  await page.getByText('No silence holds').waitFor()
 })

@@ -5,6 +5,7 @@ import type { ActorCount, ActorProfile } from '../api/types.gen'
 import { Button, CodeBadge, Commands, CoverageLine, Empty, ErrorBox, Incomplete, Page, Panel, quote, Skeleton, Time } from '../components'
 import { inert } from '../event/inert'
 import { actorPath, useTo } from '../event/paths'
+import { FindingsPanel } from '../findings/FindingsPanel'
 import { useWholeRange } from '../objects/whole'
 import { quoted, term } from '../state/query'
 import { useRange } from '../state/range'
@@ -15,6 +16,7 @@ import { Days } from './Days'
 import { Grants } from './Grants'
 import { Spans } from './Spans'
 
+const Baselines = lazy(() => import('./Baseline'))
 const LeastRole = lazy(() => import('./LeastRole'))
 
 /** What is known of one user. */
@@ -85,9 +87,13 @@ export default function ActorPage({ user }: { user: string }) {
               ))}
             </ul>
           )}
+          <FindingsPanel range={range.of} user={user} title="Findings about them" />
           <Panel title="Activity">
             <Days days={p.days ?? []} hrefOf={(day) => to.search(mine, { since: `${day}T00:00:00.000Z`, until: new Date(Date.parse(day) + 86_400_000).toISOString(), clusters: range.of.clusters })} />
           </Panel>
+          <Suspense fallback={<Skeleton height="10rem" />}>
+            <Baselines user={user} clusters={range.clusters} />
+          </Suspense>
           <Panel title="From where, and with what" tools={<span className="soft">each from its first to its last request</span>}>
             <div className={s.stack}>
               <Spans label="Addresses" values={p.addresses ?? []} from={p.first} to={p.last} hrefOf={(v) => search(term('ip', v.value))} />

@@ -3,7 +3,7 @@ import { Link, useLocation } from 'wouter'
 import { useAsk } from '../api/hooks'
 import type { Coverage, Facet } from '../api/types.gen'
 import { Button, CoverageLine, Empty, ErrorBox, Incomplete, Page, Panel, Skeleton } from '../components'
-import { actorPath, useTo } from '../event/paths'
+import { actorPath, segmentOf, useTo } from '../event/paths'
 import { Complete } from '../objects/Complete'
 import { useRange } from '../state/range'
 import s from './actors.module.css'
@@ -14,7 +14,7 @@ const ActorPage = lazy(() => import('./ActorPage'))
 /** /actors, and /actors/:user */
 export default function ActorsPage() {
   const [path] = useLocation()
-  const user = read(path.split('/')[2] ?? '')
+  const user = segmentOf(path.split('/')[2] ?? '')
   if (!user) return <Picker />
   return (
     <Suspense
@@ -27,14 +27,6 @@ export default function ActorsPage() {
       <ActorPage key={user} user={user} />
     </Suspense>
   )
-}
-
-function read(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
 }
 
 function Picker() {

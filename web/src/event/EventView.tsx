@@ -6,6 +6,7 @@ import type { Event, EventDetail } from '../api/types.gen'
 import { Button, CodeBadge, Commands, CopyButton, CoverageLine, ErrorBox, Incomplete, Mark, quote, Sentence, Skeleton, Time, Value } from '../components'
 import { addTerm } from '../state/query'
 import { carried } from '../state/range'
+import { EventFindings } from './EventFindings'
 import s from './EventView.module.css'
 import { inert } from './inert'
 import { JsonTree } from './JsonTree'
@@ -128,6 +129,7 @@ function Whole({ detail, page, open, filter }: WholeProps) {
       <Incomplete of={detail.coverage} />
       {event.marks && event.marks.length > 0 && <Marks event={event} />}
       <Proof cluster={event.cluster} position={event.position} auditID={event.auditID} state={proof} />
+      <EventFindings event={event} />
       <Facts detail={detail} filter={filter} />
       <Section title="The request" page={page}>
         <Stages stages={stages} position={event.position} open={open} />

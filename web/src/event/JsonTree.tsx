@@ -17,6 +17,8 @@ export interface JsonTreeProps {
   openAtFirst?: string[]
   /** Places that stand out, each with what is said of it; they are unfolded at first. */
   lit?: Lit[]
+  /** Where to go: each time another object. */
+  at?: { steps: Step[] }
 }
 
 export interface Lit {
@@ -27,7 +29,7 @@ export interface Lit {
 const none: Lit[] = []
 
 /** A JSON value that may be very large and hostile: rows are made as they are looked at, and text stays text. */
-export function JsonTree({ value, label, onFilter, openAtFirst = [], lit = none }: JsonTreeProps) {
+export function JsonTree({ value, label, onFilter, openAtFirst = [], lit = none, at }: JsonTreeProps) {
   const first = useState(() => unfolded(value, openAtFirst, lit))[0]
   const [open, setOpen] = useState<ReadonlySet<string>>(first.open)
   const [pages, setPages] = useState<ReadonlyMap<string, number>>(first.pages)
@@ -72,6 +74,11 @@ export function JsonTree({ value, label, onFilter, openAtFirst = [], lit = none 
     setHit(0)
     if (found?.hits[0]) goTo(found.hits[0])
   }, [found])
+  useEffect(() => {
+    if (!at) return
+    goTo(at.steps)
+    scroller.current?.focus()
+  }, [at])
   const nextHit = (by: number) => {
     if (!found?.hits.length) return
     const next = (hit + by + found.hits.length) % found.hits.length

@@ -19,6 +19,15 @@ export interface ObjectAt {
 export const objectPath = (o: ObjectAt) =>
   `/objects/${segment(o.cluster)}/${segment(o.apiGroup ? `${o.resource}.${o.apiGroup}` : o.resource)}/${segment(o.namespace)}/${segment(o.name)}`
 
+/** What a segment of an address says. */
+export function segmentOf(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 export const actorPath = (user: string) => `/actors/${segment(user)}`
 
 /** The object that an event is about, if it is about one. */

@@ -4,7 +4,7 @@ import { Link, useParams } from 'wouter'
 import { useAsk, useMe } from '../api/hooks'
 import type { FindingGroup, FindingGroupsEnd } from '../api/types.gen'
 import { Button, Commands, Empty, ErrorBox, Page, quote, Skeleton } from '../components'
-import { useTo } from '../event/paths'
+import { segmentOf, useTo } from '../event/paths'
 import { useRange } from '../state/range'
 import { count } from '../state/time'
 import { groupings, questionOf, useFilters } from './address'
@@ -19,7 +19,7 @@ const FindingPage = lazy(() => import('./FindingPage'))
 
 /** /findings, and /findings/ID */
 export default function FindingsPage() {
-  const id = useParams()['*']
+  const id = segmentOf(useParams()['*'] ?? '')
   if (!id) return <Groups />
   return (
     <Suspense

@@ -44,7 +44,7 @@ export function Group({ group, filters, range, open, toggle, add }: Props) {
         <Spark buckets={group.buckets} label={title} />
         <span className={s.when}>
           <Time at={group.first} as="minute" />
-          {group.first !== group.last && (
+          {group.first.slice(0, 16) !== group.last.slice(0, 16) && (
             <>
               {' '}
               → <Time at={group.last} as="minute" />

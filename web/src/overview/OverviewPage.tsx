@@ -4,6 +4,7 @@ import { useAsk } from '../api/hooks'
 import type { Overview } from '../api/types.gen'
 import { Commands, CoverageLine, ErrorBox, Icon, type IconName, Incomplete, Page, Panel, quote, Skeleton } from '../components'
 import { actorPath, useTo } from '../event/paths'
+import { FindingsPanel } from '../findings/FindingsPanel'
 import { Histogram } from '../search/Histogram'
 import { carried, useRange } from '../state/range'
 import { count } from '../state/time'
@@ -55,6 +56,7 @@ export default function OverviewPage() {
           </li>
         ))}
       </ul>
+      <FindingsPanel range={range.of} severity="medium" title="Found by rules" />
       <div className={s.two}>
         <Panel title="Who did most">
           {!o && !answer.error && <Skeleton height="10rem" />}

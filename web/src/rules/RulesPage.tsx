@@ -4,7 +4,7 @@ import { useAsk } from '../api/hooks'
 import type { RulesEnd, RuleState } from '../api/types.gen'
 import { Button, Commands, DataTable, Empty, ErrorBox, Icon, Page, Panel, Skeleton, Time } from '../components'
 import { inert } from '../event/inert'
-import { useTo } from '../event/paths'
+import { segmentOf, useTo } from '../event/paths'
 import { findingsHref, rulePath } from '../findings/address'
 import { FindingsCoverLine, FindingsIncomplete } from '../findings/Cover'
 import { languages } from '../findings/RuleText'
@@ -18,7 +18,7 @@ const RulePage = lazy(() => import('./RulePage'))
 
 /** /rules, and /rules/ID */
 export default function RulesPage() {
-  const id = useParams()['*']
+  const id = segmentOf(useParams()['*'] ?? '')
   if (!id) return <List />
   return (
     <Suspense

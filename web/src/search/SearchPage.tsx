@@ -1,5 +1,5 @@
 import { useMediaQuery } from '@mantine/hooks'
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useAsk, useMe } from '../api/hooks'
 import type { Hits } from '../api/types'
 import { Button, Commands, copyText, CoverageLine, Empty, ErrorBox, Flyout, FlyoutCheck, Icon, IconButton, Incomplete, SideDialog } from '../components'
@@ -23,6 +23,8 @@ import { TailBar } from './TailBar'
 import { type Asked, useResults } from './useResults'
 import { useTail } from './useTail'
 
+const SaveRule = lazy(() => import('../rules/SaveRule'))
+
 /** Ask for events: what the whole product is about. */
 export function SearchPage() {
   const address = useAddress()
@@ -39,6 +41,7 @@ export function SearchPage() {
   const [facetDrawer, setFacetDrawer] = useState(false)
   const [density, setDensity] = useDensity()
   const [exporting, setExporting] = useState(false)
+  const [saving, setSaving] = useState(false)
   const [hits, setHits] = useState<Hits>()
   const [takeFocus, setTakeFocus] = useState(false)
   const [shared, setShared] = useState('')
@@ -168,6 +171,11 @@ export function SearchPage() {
                 <Button small icon="download" onClick={() => setExporting(true)}>
                   Export
                 </Button>
+                {me.data?.role === 'admin' && query !== '' && !usage && (
+                  <Button small icon="shield" onClick={() => setSaving(true)} title="Each event that meets this search is a finding from then on">
+                    Save as rule
+                  </Button>
+                )}
                 <Commands small cli={cliOf(asked, follow ? ' --follow' : '')} name={follow ? 'tail' : 'events'} question={follow ? { query, clusters: asked.clusters } : { ...asked, limit: 1000 }} />
               </div>
             </header>
@@ -223,6 +231,11 @@ export function SearchPage() {
         </div>
         {address.opened && <EventDrawer of={address.opened} takeFocus={takeFocus} link={() => shareURL(range, range.now)} onClose={close} onMove={(by) => press(by > 0 ? 'j' : 'k')} />}
       </div>
+      {saving && (
+        <Suspense>
+          <SaveRule opened search={query} onClose={() => setSaving(false)} />
+        </Suspense>
+      )}
       <ExportDialog opened={exporting} onClose={() => setExporting(false)} asked={asked} total={hits?.total} />
     </div>
   )
