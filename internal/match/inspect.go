@@ -35,15 +35,17 @@ func partOf(n node) *Part {
 	return &Part{Leaf: &Leaf{n}}
 }
 
-// Sampler is a Tester that knows texts which pass it.
+// Sampler is a Tester that knows texts which pass it: nil where it cannot tell, an empty list where none does.
 type Sampler interface{ Samples() []string }
 
-// Samples are texts of its field with which the test is true; none where they cannot be told.
+// Samples are texts of its field with which the test is true: nil where they cannot be told, an empty list where there are none.
 func (l Leaf) Samples() []string {
 	switch n := l.node.(type) {
 	case *textTest:
 		return n.value.samples()
 	case *jsonTest:
+		return n.value.samples()
+	case *derivedTest:
 		return n.value.samples()
 	case *numberTest:
 		return n.samples()

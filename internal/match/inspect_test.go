@@ -1,6 +1,7 @@
 package match
 
 import (
+	"regexp"
 	"slices"
 	"testing"
 
@@ -60,6 +61,20 @@ func TestSamples(t *testing.T) {
 			if !leaf.Match(&Row{View: &v}) {
 				t.Errorf("%s: the sample %s does not pass it", query, s)
 			}
+		}
+	}
+}
+
+func TestRegexpSample(t *testing.T) {
+	for _, expr := range []string{`^system:(node|masters):.+$`, `a{3,}b?[^a-z]`, `(?i)Secret\s+x`, `\d+\.\d+`, `x*`, `[\x00-\x1f]`} {
+		s, ok := RegexpSample(expr)
+		if !ok || !regexp.MustCompile(expr).MatchString(s) {
+			t.Errorf("%s: the sample is %q, %v", expr, s, ok)
+		}
+	}
+	for _, expr := range []string{`(`, `[^\x00-\x{10FFFF}]`, `(x{100}){100}`} {
+		if s, ok := RegexpSample(expr); ok {
+			t.Errorf("%s: the sample is %.20q", expr, s)
 		}
 	}
 }

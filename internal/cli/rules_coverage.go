@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"annals.dev/internal/detect/coverage"
+)
+
+const rulesCoverageLong = `Coverage proves, rule by rule, whether a rule can fire under an audit policy, and which rule of the policy
+prevents it. It is not a guess from events that were seen: every request that there can be is gone through,
+by the values that the policy and the rule tell apart.
+
+  fires    it can, for all that it is about
+  partly   it can, but not for all
+  blind    it fires whatever was in the body, as that is not recorded: what it says is worth nothing
+  cannot   nothing of what it is about is recorded, or too little
+  never    it is true of no audit event, whatever the policy
+
+The exit code is 1 if a rule is blind, or cannot fire.`
+
+const rulesCoverageExample = `  annals rules coverage --policy audit-policy.yaml
+  annals rules coverage --policy builtin:starter --only cannot,blind
+  annals rules coverage --policy audit-policy.yaml falco_rules.yaml -v -o json`
+
+type ruleCoverage struct {
+	*env
+	only    []string
+	verbose bool
+	output  string
+}
+
+func newRulesCoverage(e *env) *cobra.Command {
+	x := &ruleCoverage{env: e}
+	var reading ruleReading
+	var policies policyReading
+	var from string
+	cmd := &cobra.Command{Use: "coverage [PATH…]", Short: "Whether rules can fire under an audit policy", Long: rulesCoverageLong, Example: rulesCoverageExample}
+	reading.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&from, "policy", "", "the audit policy: a file, or builtin:NAME")
+	f.BoolVar(&policies.upstream, "upstream", false, "read the policy as kube-apiserver does: what it does not know is dropped, with a warning")
+	f.StringVar(&policies.kubernetes, "kubernetes", "", "the Kubernetes version that the policy is for, such as 1.35 (default the newest)")
+	f.StringSliceVar(&x.only, "only", nil, "show only rules of which this is so: fires, partly, blind, cannot, never, beyond")
+	f.BoolVarP(&x.verbose, "verbose", "v", false, "show each rule that fires with an event on which it does")
+	f.StringVarP(&x.output, "output", "o", "text", "text or json")
+	perCall(cmd, "policy", "upstream", "kubernetes", "only", "verbose", "output")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		known := []string{"fires", "partly", "blind", "cannot", "never", "beyond"}
+		for _, v := range x.only {
+			if !slices.Contains(known, v) {
+				return usagef("--only %s is none of %s", v, strings.Join(known, ", "))
+			}
+		}
+		switch {
+		case x.output != "text" && x.output != "json":
+			return usagef("--output %q: give text or json", x.output)
+		case from == "":
+			return usagef("give the audit policy with --policy FILE, or builtin:NAME; annals policy show lists those")
+		}
+		p, err := reading.load(e, args)
+		if err != nil {
+			return err
+		}
+		e.tellProblems(p, "error")
+		loaded, err := e.loadPolicy(from, &policies)
+		if err != nil {
+			return err
+		}
+		bar := e.progress()
+		report := coverage.Check(p.Rules, &coverage.Policy{Policy: loaded.Policy, Name: loaded.name, Lines: loaded.lines}, func(done, total int) {
+			bar.show(int64(done), int64(total), fmt.Sprintf("%d of %d rules", done, total))
+		})
+		bar.clear()
+		return x.print(report)
+	}
+	return cmd
+}
+
+func (x *ruleCoverage) print(report *coverage.Report) error {
+	counts := map[coverage.Verdict]int{}
+	shown := []coverage.Result{}
+	for _, r := range report.Results {
+		counts[r.Verdict]++
+		if len(x.only) == 0 || slices.Contains(x.only, string(r.Verdict)) {
+			shown = append(shown, r)
+		}
+	}
+	if x.output == "json" {
+		all := *report
+		all.Results = shown
+		if err := writeJSON(x.out, all); err != nil {
+			return err
+		}
+	} else {
+		for i := range shown {
+			if err := x.result(x.out, &shown[i]); err != nil {
+				return err
+			}
+		}
+		var parts []string
+		for _, v := range []coverage.Verdict{coverage.Fires, coverage.Partly, coverage.Blind, coverage.Cannot, coverage.Never, coverage.Beyond} {
+			if counts[v] > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", counts[v], v))
+			}
+		}
+		x.say("%s under %s: %s", plural(len(report.Results), "rule"), report.Policy, strings.Join(parts, ", "))
+	}
+	if counts[coverage.Blind]+counts[coverage.Cannot] > 0 {
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+func (x *ruleCoverage) result(w io.Writer, r *coverage.Result) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { b.WriteString(clean(fmt.Sprintf(format, args...)) + "\n") }
+	line("%-7s %s  (%s)", r.Verdict, r.Title, r.Rule)
+	if r.Note != "" {
+		line("        %s", r.Note)
+	}
+	for _, blocked := range r.Blocked {
+		line("        %s", blockedText(&blocked))
+	}
+	for _, d := range r.Dead {
+		line("        of its alternatives this cannot be true here: %s", d)
+	}
+	if x.verbose && r.Witness != nil {
+		line("        fires on %s, at %s and stage %s:", r.Witness.Request, r.Witness.Level, r.Witness.Stage)
+		line("        %s", r.Witness.Event)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// blockedText says why requests are not seen.
+func blockedText(b *coverage.Blocked) string {
+	where := "no rule of the policy"
+	if b.PolicyRule >= 0 {
+		where = fmt.Sprintf("rules[%d] (line %d) of the policy", b.PolicyRule, b.Line)
+	}
+	what := strings.Join(b.What, "; ")
+	var stages []string
+	for _, s := range b.Stages {
+		stages = append(stages, string(s))
+	}
+	switch b.Cause {
+	case coverage.NotRecorded:
+		if b.PolicyRule < 0 {
+			return fmt.Sprintf("not for %s: no rule of the policy matches, so nothing is recorded", what)
+		}
+		return fmt.Sprintf("not for %s: %s records nothing of it: %s", what, where, b.Summary)
+	case coverage.LevelTooLow:
+		return fmt.Sprintf("not for %s: %s records it at %s, and it takes %s: %s", what, where, b.Level, b.Needs, b.Summary)
+	case coverage.StageOmitted:
+		return fmt.Sprintf("not for %s: %s omits the stage, and it takes %s: %s", what, where, strings.Join(stages, " or "), b.Summary)
+	}
+	return fmt.Sprintf("blind for %s: %s records it at %s, without the body that %s has: %s", what, where, b.Level, b.Needs, b.Summary)
+}
