@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -43,30 +44,48 @@ func (s *series) drop(g *group, n int) {
 	s.engine.entries -= n
 }
 
-// shrink lets a tenth of all groups go, those whose last request is the oldest.
+// shrink lets groups go where most are held, a tenth of them at least, those first whose last request is the oldest: whoever
+// floods one rule of one cluster has nothing forgotten that others hold.
 func (e *Engine) shrink() {
 	type held struct {
-		s *series
-		g *group
+		s       *series
+		entries int
 	}
 	var all []held
 	for _, st := range e.states {
 		for _, s := range st.series {
+			h := held{s: s}
 			for _, g := range s.groups {
-				all = append(all, held{s, g})
+				h.entries += len(g.entries)
 			}
+			all = append(all, h)
 		}
 	}
-	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.g.lastTime(), b.g.lastTime()) })
-	for i, h := range all {
+	share := func(h held) float64 {
+		return max(float64(h.entries)/float64(e.limits.entries), float64(len(h.s.groups))/float64(e.limits.groups))
+	}
+	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(share(b), share(a)) })
+	for _, h := range all {
+		if e.entries <= e.limits.entries*9/10 && e.groups <= e.limits.groups*9/10 {
+			return
+		}
+		h.s.shrink()
+	}
+}
+
+// shrink lets the groups go whose last request is the oldest, until the engine holds little enough.
+func (s *series) shrink() {
+	e := s.engine
+	all := slices.SortedFunc(maps.Values(s.groups), func(a, b *group) int { return cmp.Compare(a.lastTime(), b.lastTime()) })
+	for i, g := range all {
 		if i > len(all)/10 && e.entries <= e.limits.entries*9/10 && e.groups <= e.limits.groups*9/10 {
 			return
 		}
-		if n := len(h.g.entries); n > 0 {
-			h.s.drop(h.g, n)
+		if n := len(g.entries); n > 0 {
+			s.drop(g, n)
 		}
-		delete(h.s.groups, h.g.key)
-		delete(h.s.dirty, h.g)
+		delete(s.groups, g.key)
+		delete(s.dirty, g)
 		e.groups--
 	}
 }

@@ -56,6 +56,7 @@ type Engine struct {
 	entries  int // in all windows, and groups
 	groups   int
 	limits   struct{ entries, group, groups int }
+	lateFor  time.Duration
 	dropped  uint64     // entries that had to go before their time
 	bounds   []*Finding // to be told of that
 
@@ -73,6 +74,7 @@ type state struct {
 	quiet   time.Time // since when nothing was fed
 	asked   time.Time // when History was last asked
 	series  []*series // in the order of the engine's correlations
+	turn    int       // which of them is the first whose late events are looked at
 	at      map[*correlation]*series
 }
 
@@ -102,6 +104,7 @@ func NewEngine(rules []*Rule, detectors []Detector, opt Options) (*Engine, []Pro
 	}
 	e := &Engine{detectors: detectors, opt: opt, log: opt.Log, firsts: make(map[string]bool), states: make(map[string]*state), interned: make(map[string]*about)}
 	e.limits.entries, e.limits.group, e.limits.groups = maxEntries, maxGroupEntries, maxGroups
+	e.lateFor = lateFor
 	var problems []Problem
 	problem := func(r *Rule, format string, args ...any) {
 		problems = append(problems, Problem{File: r.File, Line: r.Line, Rule: r.ID, Kind: "error", Message: fmt.Sprintf(format, args...)})
@@ -258,7 +261,7 @@ func (e *Engine) Advance(ctx context.Context, cluster string, now time.Time, out
 		return nil
 	}
 	st.asked = now
-	if err := e.late(ctx, st, limit, out); err != nil && ctx.Err() == nil {
+	if err := e.late(ctx, st, limit, e.lateFor, out); err != nil && ctx.Err() == nil {
 		// It is tried again, and must not keep others from being found.
 		e.log.Error("windows of late events are not evaluated again yet", "cluster", cluster, "err", err)
 	}
@@ -276,10 +279,21 @@ func (e *Engine) close(st *state, limit int64, out Output) {
 	e.bounds = nil
 }
 
-func (e *Engine) late(ctx context.Context, st *state, limit int64, out Output) error {
-	for _, s := range st.series {
-		if err := s.judgeLate(ctx, out); err != nil {
+// lateFor is how long late events of a cluster are looked at at once. Whoever sends events with forged times makes much of that to
+// do, and other clusters and what is new must not wait for it.
+const lateFor = 2 * time.Second
+
+// late looks at late events for so long, or at all of them.
+func (e *Engine) late(ctx context.Context, st *state, limit int64, long time.Duration, out Output) error {
+	begun := time.Now()
+	for i := range st.series {
+		s := st.series[(st.turn+i)%len(st.series)]
+		if err := s.judgeLate(ctx, begun, long, out); err != nil {
 			return err
+		}
+		if long != never && time.Since(begun) >= long { // the next one has its turn
+			st.turn = (st.turn + i + 1) % len(st.series)
+			break
 		}
 	}
 	e.close(st, limit, out) // what is different decides about correlations over it
@@ -294,7 +308,7 @@ func (e *Engine) Flush(ctx context.Context, out Output) error {
 		if e.held {
 			continue
 		}
-		if err := e.late(ctx, st, never, out); err != nil {
+		if err := e.late(ctx, st, never, never, out); err != nil {
 			return err
 		}
 	}

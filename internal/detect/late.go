@@ -11,18 +11,34 @@ import (
 	"annals.dev/internal/match"
 )
 
-// judgeLate judges the times again of which an event came too late for what memory holds.
-func (s *series) judgeLate(ctx context.Context, out Output) error {
+// judgeLate judges the times again of which an event came too late for what memory holds: all of them, or what it comes to until
+// so long after it was begun.
+func (s *series) judgeLate(ctx context.Context, begun time.Time, long time.Duration, out Output) error {
 	if len(s.late) == 0 {
 		return nil
 	}
 	s.late = merged(s.late)
+	piece := max(4*s.span, int64(time.Hour/time.Microsecond))
 	for len(s.late) > 0 {
 		x := s.late[0]
+		if long != never { // times that lie far apart may be one
+			x.to = min(x.to, after(x.from, piece))
+		}
+		at := time.Now()
 		if err := s.judgeAgain(ctx, x, out); err != nil {
 			return fmt.Errorf("rule %s in cluster %s, from %s on: %w", s.rule.ID, s.state.cluster, time.UnixMicro(x.from).UTC().Format(time.RFC3339), err)
 		}
-		s.late = s.late[1:]
+		if x.to == s.late[0].to {
+			s.late = s.late[1:]
+		} else {
+			s.late[0].from = x.to + 1
+		}
+		if long != never && time.Since(begun) >= long {
+			return nil
+		}
+		if time.Since(at) < long/8 {
+			piece = after(piece, piece)
+		}
 	}
 	s.late = nil
 	return nil
