@@ -32,6 +32,7 @@ type Config struct {
 	Follow  []source.FollowSource
 	Watch   string          // the file of what is watched for and who is told; "" is watch.yaml in Dir, if it is there
 	Reload  <-chan struct{} // optional: the rules are to be read anew
+	Blind   bool            // nothing is watched for: to measure what that costs
 	Log     *slog.Logger
 	Started func(Addresses) // Optional. Called once everything runs.
 }
@@ -68,8 +69,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			p.unused()
 		}
 	}()
-	if parts, err = c.watching(cfg.Reload); err != nil {
-		return err
+	if !cfg.Blind {
+		if parts, err = c.watching(cfg.Reload); err != nil {
+			return err
+		}
 	}
 	socket, err := listenSocket(c.dir)
 	if err != nil {

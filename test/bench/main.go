@@ -34,7 +34,7 @@ type config struct {
 }
 
 // The parts of the bench.
-var parts = []string{"ingest", "search", "growth", "ask", "detect"}
+var parts = []string{"ingest", "search", "growth", "ask", "detect", "watch"}
 
 func main() {
 	var err error
@@ -133,6 +133,11 @@ func (c *config) run(ctx context.Context) error {
 	if slices.Contains(c.only, "detect") {
 		if err := c.detection(ctx, t); err != nil {
 			return fmt.Errorf("detect: %w", err)
+		}
+	}
+	if slices.Contains(c.only, "watch") {
+		if err := c.watching(ctx, t); err != nil {
+			return fmt.Errorf("watch: %w", err)
 		}
 	}
 	return t.print(os.Stdout)

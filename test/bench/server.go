@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,7 +32,22 @@ type annals struct {
 
 // start makes a ledger and serves it. With profile the same code runs in a process of this program, which can write one.
 func (c *config) start(ctx context.Context, name, profile string) (*annals, error) {
-	s := &annals{data: filepath.Join(c.dir, name), ended: make(chan error, 1)}
+	s, err := c.create(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{c.annals, "serve", "--data", s.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}
+	if profile != "" {
+		if args, err = s.own(profile); err != nil {
+			return nil, err
+		}
+	}
+	return s, c.serve(ctx, s, args)
+}
+
+// create makes a ledger.
+func (c *config) create(ctx context.Context, name string) (*annals, error) {
+	s := &annals{data: filepath.Join(c.dir, name)}
 	if _, err := c.command(ctx, "init", "--data", s.data, "--ip", "127.0.0.1"); err != nil {
 		return nil, err
 	}
@@ -40,21 +56,25 @@ func (c *config) start(ctx context.Context, name, profile string) (*annals, erro
 		return nil, err
 	}
 	s.token = strings.TrimSpace(token)
-	s.cmd = exec.Command(c.annals, "serve", "--data", s.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
-	if profile != "" {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, err
-		}
-		s.cmd = exec.Command(self, "serve", s.data, profile)
-	}
+	return s, nil
+}
+
+// own is the command by which a process of this program serves.
+func (s *annals) own(profile string, more ...string) ([]string, error) {
+	self, err := os.Executable()
+	return append([]string{self, "serve", s.data, profile}, more...), err
+}
+
+// serve starts a server.
+func (c *config) serve(ctx context.Context, s *annals, args []string) error {
+	s.cmd, s.ended = exec.Command(args[0], args[1:]...), make(chan error, 1)
 	s.cmd.Dir, s.cmd.Env = c.dir, environment()
 	log, err := s.cmd.StderrPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	serving := make(chan string, 1)
 	go func() {
@@ -63,12 +83,11 @@ func (c *config) start(ctx context.Context, name, profile string) (*annals, erro
 	}()
 	select {
 	case s.address = <-serving:
-		return s, nil
+		return nil
 	case err := <-s.ended:
-		return nil, fmt.Errorf("annals serve ended: %w", errors.Join(err, ctx.Err()))
+		return fmt.Errorf("annals serve ended: %w", errors.Join(err, ctx.Err()))
 	case <-ctx.Done():
-		s.stop()
-		return nil, ctx.Err()
+		return errors.Join(ctx.Err(), s.stop())
 	}
 }
 
@@ -117,7 +136,7 @@ func environment() (env []string) {
 	return env
 }
 
-// settle waits until the server has sealed all events by itself, and then done nothing for a while: so it has merged, too. It
+// settle waits until the server has sealed all events by itself and looked at them, and then done nothing for a while: so it has merged, too. It
 // asks the server only when that is idle, since answers cost it time as well.
 func (s *annals) settle(ctx context.Context) error {
 	const every, quiet = 500 * time.Millisecond, 3 * time.Second
@@ -147,14 +166,14 @@ func (s *annals) settle(ctx context.Context) error {
 		if time.Since(since) < quiet {
 			continue
 		}
-		if sealed, err := isSealed(ctx, c); err != nil || sealed {
+		if sealed, err := isDone(ctx, c); err != nil || sealed {
 			return err
 		}
 		since = time.Now()
 	}
 }
 
-func isSealed(ctx context.Context, c *server.Client) (bool, error) {
+func isDone(ctx context.Context, c *server.Client) (bool, error) {
 	st, err := c.Status(ctx)
 	if err != nil {
 		return false, err
@@ -167,28 +186,35 @@ func isSealed(ctx context.Context, c *server.Client) (bool, error) {
 			return false, nil
 		}
 	}
+	for _, k := range st.Watching.Clusters {
+		if k.Behind > 0 {
+			return false, nil
+		}
+	}
 	return true, nil
 }
 
-// serve is what annals serve does, with a CPU profile.
+// serve is what annals serve does, with a CPU profile if a file is named for it, and without watching if that is asked for.
 func serve(args []string) (err error) {
-	if len(args) != 2 {
-		return errors.New("serve DIR PROFILE")
+	if len(args) < 2 {
+		return errors.New("serve DIR PROFILE [blind]")
 	}
-	f, err := os.Create(args[1])
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return err
+	if args[1] != "" {
+		f, err := os.Create(args[1])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
-	defer pprof.StopCPUProfile()
 	return server.Run(ctx, server.Config{
-		Dir: args[0], Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Log: log,
+		Dir: args[0], Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Log: log, Blind: slices.Contains(args[2:], "blind"),
 		Started: func(at server.Addresses) { log.Info("serving", "webhook", at.Webhook) },
 	})
 }
