@@ -40,6 +40,10 @@ const (
 	maxTold     = 100_000
 )
 
+// apiServer is who makes and mends the roles and bindings that every cluster has, when it starts. Nobody else can be it: who
+// acts as another is known by their own name.
+const apiServer = "system:apiserver"
+
 // usedWithin is how long after a grant its first use is worth telling.
 const usedWithin = 24 * time.Hour
 
@@ -219,6 +223,9 @@ func (g *Grants) compare(cluster, key string, o *object, i int, out detect.Outpu
 			rule, severity = ruleRole, riskOf(added)
 			summary = fmt.Sprintf("%s widened %s by %s: it now also allows %s", now.By, words(key), now.Verb, list(texts(added)))
 		}
+	}
+	if now.By == apiServer {
+		summary = ""
 	}
 	id := idOf(rule.ID, cluster, key, now.Request)
 	if summary == "" {

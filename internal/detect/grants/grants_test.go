@@ -100,6 +100,8 @@ func TestGrants(t *testing.T) {
 	toEve := `RBAC: allowed by ClusterRoleBinding "b" of ClusterRole "cluster-admin" to User "eve"`
 	toSA := `RBAC: allowed by ClusterRoleBinding "b" of ClusterRole "view" to ServiceAccount "bot/ci"`
 	made := writing(1, "create", "clusterroles", "", "r", role(read))
+	given, widened := writing(1, "create", "clusterrolebindings", "", "b", binding("cluster-admin", "User eve")), writing(2, "update", "clusterroles", "", "r", role(admin))
+	given.User.Username, widened.User.Username = "system:apiserver", "system:apiserver"
 	for _, tt := range []struct {
 		name   string
 		events []audit.Event
@@ -125,6 +127,8 @@ func TestGrants(t *testing.T) {
 		{"granted to a service account, then used", []audit.Event{writing(1, "create", "clusterrolebindings", "", "b", binding("view", "ServiceAccount ci/bot")), using(60, "system:serviceaccount:ci:bot", toSA)},
 			[]string{"used low: ServiceAccount bot/ci, whom jane had given the ClusterRole view 59s before, used it: list secrets"}},
 		{"used days later", []audit.Event{writing(1, "create", "clusterrolebindings", "", "b", binding("cluster-admin", "User eve")), using(2*86400, "eve", toEve)}, nil},
+		{"what the API server grants when it starts", []audit.Event{given, using(60, "eve", toEve)}, nil},
+		{"what the API server widens when it starts", []audit.Event{made, widened}, nil},
 		{"used before", []audit.Event{using(0, "eve", toEve), writing(1, "create", "clusterrolebindings", "", "b", binding("cluster-admin", "User eve"))}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -152,7 +152,7 @@ func addedSubjects(before, now *version) (added []string) {
 }
 
 // rulesVersion changes when the same events give other findings.
-const rulesVersion = "000000000001"
+const rulesVersion = "000000000002"
 
 func ruleOf(id, title, about string, severity detect.Severity, techniques ...string) *detect.Rule {
 	return &detect.Rule{

@@ -106,7 +106,7 @@ func (g *Grants) forgetUses() {
 func (g *Grants) tellUse(cluster, key string, grant *version, subject string, u *use, out detect.Output) {
 	since := time.Duration(u.Time-grant.Time) * time.Microsecond
 	id := idOf(ruleUsed.ID, cluster, key, grant.Request, subject)
-	if since < 0 || since > usedWithin || g.told[id] != "" {
+	if since < 0 || since > usedWithin || g.told[id] != "" || grant.By == apiServer {
 		return
 	}
 	g.tell(id, key)
