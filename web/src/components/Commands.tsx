@@ -1,6 +1,7 @@
 import { Popover } from '@mantine/core'
 import { useState } from 'react'
 import { pathOf } from '../api/client'
+import { inert } from '../event/inert'
 import { Button } from './Button'
 import { CopyButton } from './Copy'
 import css from './ui.module.css'
@@ -36,12 +37,12 @@ export function Commands({ cli, name, question, small }: Props) {
             <h3>annals</h3>
             <CopyButton labelled small text={cli} label="Copy as CLI" />
           </div>
-          <pre tabIndex={0}>{cli}</pre>
+          <pre tabIndex={0}>{inert(cli)}</pre>
           <div>
             <h3>curl</h3>
             <CopyButton labelled small text={curl} label="Copy as curl" />
           </div>
-          <pre tabIndex={0}>{curl}</pre>
+          <pre tabIndex={0}>{inert(curl)}</pre>
         </div>
       </Popover.Dropdown>
     </Popover>

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useMemo } from 'react'
+import { lazy, Suspense, useMemo, useState } from 'react'
 import { Link, useParams } from 'wouter'
 import { useAsk, useMe } from '../api/hooks'
 import type { FindingGroup, FindingGroupsEnd } from '../api/types.gen'
@@ -48,12 +48,14 @@ function Groups() {
   const answer = useAsk<FindingGroup, FindingGroupsEnd>('findings/groups', question, { keep: true })
   const groups = answer.data?.items
   const end = answer.data?.end
-  const fresh = useNew(conditions, answer.dataUpdatedAt)
+  const [round, setRound] = useState(0)
+  const fresh = useNew(conditions, round)
   const narrowed = filters.severity || filters.q || filters.rule.length + filters.technique.length + filters.user.length + filters.ns.length > 0
   const again = () => {
     client.removeQueries({ queryKey: ['findings'] })
     range.refresh()
     answer.refetch()
+    setRound(round + 1)
   }
   const cli = [
     'annals findings',

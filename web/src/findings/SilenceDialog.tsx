@@ -133,7 +133,7 @@ function Form({ onClose, finding, onMade }: Omit<Props, 'opened'>) {
       </p>
       <ErrorBox error={error} what="Making the silence" />
       <pre tabIndex={0} aria-label="The same from a terminal">
-        {cli}
+        {inert(cli)}
       </pre>
       <div className={s.buttons}>
         <Button onClick={onClose}>Cancel</Button>

@@ -59,7 +59,12 @@ export function questionOfGroup(f: Filters, group: FindingGroup) {
   return { ...question, ...(cluster ? { clusters: [cluster] } : {}) }
 }
 
-export const keyOfGroup = (g: FindingGroup) => Object.keys(g.values).sort().map((k) => encodeURIComponent(g.values[k]!)).join('/')
+/** What names a group in an address: short, whatever an attacker called themselves. */
+export function keyOfGroup(g: FindingGroup): string {
+  let hash = 0x811c9dc5
+  for (const c of JSON.stringify(Object.entries(g.values).sort())) hash = Math.imul(hash ^ c.codePointAt(0)!, 0x01000193) >>> 0
+  return hash.toString(36)
+}
 
 export function useFilters() {
   const [params, setParams] = useSearchParams()

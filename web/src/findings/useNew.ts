@@ -3,10 +3,10 @@ import { ask, isAbort } from '../api/client'
 import type { Finding } from '../api/types.gen'
 
 /**
- * How many findings came since the screen was shown. They are counted and not put in: whoever reads decides when the list is
+ * How many findings came since the screen was shown, or since another round began. They are counted and not put in: whoever reads decides when the list is
  * another one. The answer to one that ends is asked for again a little later.
  */
-export function useNew(question: object, round: unknown): number {
+export function useNew(question: object, round: number): number {
   const [n, setN] = useState(0)
   const text = JSON.stringify(question)
   useEffect(() => {

@@ -2,6 +2,7 @@ import { useState } from 'react'
 import { pathOf } from '../api/client'
 import { useMe } from '../api/hooks'
 import { Button, CopyButton, Dialog } from '../components'
+import { inert } from '../event/inert'
 import { count } from '../state/time'
 import css from './search.module.css'
 import type { Asked } from './useResults'
@@ -49,7 +50,7 @@ export function ExportDialog({ opened, onClose, asked, total }: { opened: boolea
             <span className="soft">a zip with a manifest (how many, whether complete, SHA-256) and signed checkpoints</span>
           </span>
         </label>
-        <pre tabIndex={0}>{command}</pre>
+        <pre tabIndex={0}>{inert(command)}</pre>
         <div className={css.exportActions}>
           <CopyButton labelled text={command} label={format === 'parquet' ? 'Copy as curl' : 'Copy as CLI'} />
           <a className={css.download} href={path} download data-testid="download" onClick={onClose}>
