@@ -27,6 +27,7 @@ whatever stages of it are recorded. Addresses are those of the peer; what client
 
 const whoExample = `  annals who alice@example.com
   annals who sa:ci/deployer --since 7d
+  annals who sa:ci/deployer --baseline
   annals who system:anonymous -o wide
   # for jq: '.grants[] | select(.unused)' are bindings that nobody seems to need
   annals who jane@example.com -o json`
@@ -48,12 +49,18 @@ func (r *ranged) times(e *env, a *asking) (since, until time.Time, err error) {
 func newWho(e *env) *cobra.Command {
 	var a asking
 	var r ranged
+	var usual bool
 	cmd := &cobra.Command{Use: "who USER", Short: "What is known of a user, and by which bindings it may do what", Long: whoLong, Example: whoExample, Args: cobra.ExactArgs(1)}
 	a.flags(cmd, e, profileFormats)
 	r.flags(cmd)
+	cmd.Flags().BoolVar(&usual, "baseline", false, "what is usual for the user, by day and against its peers: what findings of unusual acts are held against")
+	perCall(cmd, "baseline")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkFormat(a.output, profileFormats); err != nil {
 			return err
+		}
+		if usual && (r.since != "" || r.until != "") {
+			return usagef("--baseline is of the last 64 days: it takes neither --since nor --until")
 		}
 		since, until, err := r.times(e, &a)
 		if err != nil {
@@ -64,6 +71,9 @@ func newWho(e *env) *cobra.Command {
 			return err
 		}
 		defer client.Close()
+		if usual {
+			return e.baseline(cmd.Context(), client, args[0], &a)
+		}
 		p, err := client.Who(cmd.Context(), actors.Question{User: args[0], Since: since, Until: until, Clusters: a.clusters})
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"annals.dev/internal/detect/baseline"
+	"annals.dev/internal/query/actor"
 )
 
 // BaselineQuestion asks what is usual for a user. Items are baseline.Profile, one of each cluster that knows them.
@@ -41,7 +42,7 @@ func (c *core) baselines(ctx context.Context, by *asker, q BaselineQuestion, emi
 	}
 	n := 0
 	for _, name := range clusters {
-		if p, ok := known.Profile(name, q.User); ok {
+		if p, ok := known.Profile(name, actor.Name(q.User)); ok {
 			n++
 			if err := emit(*p); err != nil {
 				return end, err
@@ -52,4 +53,14 @@ func (c *core) baselines(ctx context.Context, by *asker, q BaselineQuestion, emi
 		end.Why = "nothing is known of this user yet"
 	}
 	return end, nil
+}
+
+// Baselines asks what is usual for a user, in each cluster that knows them.
+func (c *Client) Baselines(ctx context.Context, q BaselineQuestion) (all []baseline.Profile, end BaselineEnd, err error) {
+	all = []baseline.Profile{}
+	end, err = ask[baseline.Profile, BaselineEnd](ctx, c, "actors/baseline", q, func(p baseline.Profile) error {
+		all = append(all, p)
+		return nil
+	})
+	return all, end, err
 }
