@@ -9,8 +9,9 @@ import (
 // are few users, clients and kinds of requests: what its tests say, and which predicates they rule out, is remembered by value.
 type column struct {
 	fields  []*field
-	leaves  int     // tests there are
-	roots   []int32 // predicates that have one of them
+	leaves  int      // tests there are
+	roots   []int32  // predicates that have one of them
+	asking  []uint64 // the same
 	filters []*filter
 }
 
@@ -68,6 +69,9 @@ func (s *Set) newColumns() {
 		n.column, n.bit = int16(c), int32(col.leaves)
 		col.leaves++
 	}
+	for c := range s.columns {
+		s.columns[c].asking = newBits(len(s.roots))
+	}
 	for id := range s.nodes {
 		n := &s.nodes[id]
 		if n.column >= 0 {
@@ -81,6 +85,7 @@ func (s *Set) newColumns() {
 		for c := range s.columns {
 			if s.nodes[id].columns>>(c%64)&1 != 0 {
 				s.columns[c].roots = append(s.columns[c].roots, int32(root))
+				setBit(s.columns[c].asking, root)
 			}
 		}
 	}
@@ -168,6 +173,9 @@ type knownValue struct {
 // some are left.
 func (m *Matcher) look(c int, r *Row) bool {
 	col, mem := &m.set.columns[c], &m.memory[c]
+	if mem.now = nil; !meet(m.roots, col.asking) {
+		return true // of those that are left none asks
+	}
 	if mem.now = m.recall(col, mem, r); mem.now == nil || mem.now.roots == nil {
 		if mem.now == nil || mem.now.seen < 3+len(col.roots)/ruleOutAt {
 			for _, f := range col.filters {
@@ -183,6 +191,16 @@ func (m *Matcher) look(c int, r *Row) bool {
 		left |= m.roots[i]
 	}
 	return left != 0
+}
+
+// meet says whether two have a bit in common.
+func meet(x, y []uint64) bool {
+	for i := range x {
+		if x[i]&y[i] != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *Matcher) recall(col *column, mem *memory, r *Row) *knownValue {
@@ -223,6 +241,8 @@ func (m *Matcher) recall(col *column, mem *memory, r *Row) *knownValue {
 func (m *Matcher) ruleOut(c int, r *Row) {
 	mem := &m.memory[c]
 	mem.now.roots = newBits(len(m.set.roots))
+	defer func(eager bool) { m.eager = eager }(m.eager)
+	m.eager = len(m.set.columns[c].roots) >= minSifted
 	for i := range mem.now.roots {
 		mem.now.roots[i] = ^uint64(0)
 	}

@@ -3,6 +3,7 @@ package match
 import (
 	"bytes"
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -37,6 +38,8 @@ const (
 	gram = 4
 	// minLiterals is from how many on a field's are looked for together.
 	minLiterals = 8
+	// minSifted is how many predicates must be left for a look at all bytes of the texts that they ask of.
+	minSifted = 16
 	// clauses is how many conditions of a predicate that ask for literals pass over it.
 	clauses = 3
 	// maxClause is how many literals one has at most.
@@ -306,7 +309,7 @@ func (m *Matcher) scan(text int16, r *Row) *scan {
 
 // may says whether a test that asks for literals can be true.
 func (m *Matcher) may(n *setNode, r *Row) bool {
-	if m.scan(n.text, r).any {
+	if !m.eager && m.scans[n.text].epoch != m.epoch || m.scan(n.text, r).any {
 		return true
 	}
 	for _, l := range n.literals {
@@ -319,6 +322,16 @@ func (m *Matcher) may(n *setNode, r *Row) bool {
 
 // sift takes from the roots those that ask for literals that the event does not have.
 func (m *Matcher) sift(r *Row) {
+	if m.set.free[0] == nil {
+		return
+	}
+	asking := 0
+	for i, free := range m.set.free[0] {
+		asking += bits.OnesCount64(m.roots[i] &^ free)
+	}
+	if asking < minSifted {
+		return
+	}
 	for t := range m.set.texts {
 		if m.scan(int16(t), r).any {
 			return

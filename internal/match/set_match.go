@@ -18,6 +18,7 @@ type Matcher struct {
 	scans  []scan   // by text
 	found  []uint64 // of the literals
 	sifted []uint64
+	eager  bool     // texts are scanned for one test
 	memory []memory // by column
 	memo   memo
 }
