@@ -96,8 +96,8 @@ var leastRoles = map[string]access.Role{
 	"export": "reader", "me": "reader",
 	"ledger/checkpoint": "auditor", "ledger/verify": "auditor", "status": "auditor",
 	"findings": "reader", "findings/groups": "reader", "findings/finding": "reader", "findings/tail": "reader",
-	"rules": "reader", "rules/rule": "reader", "rules/hunt": "reader", "rules/coverage": "reader", "rules/attack": "reader",
-	"silences": "auditor", "silences/create": "auditor", "silences/expire": "auditor", "alerts": "auditor",
+	"rules": "reader", "rules/rule": "reader", "rules/hunt": "reader", "rules/attack": "reader",
+	"rules/coverage": "auditor", "silences": "auditor", "silences/create": "auditor", "silences/expire": "auditor", "alerts": "auditor",
 	"rules/save": "admin", "rules/remove": "admin", "alerts/test": "admin",
 	"tokens/list": "admin", "tokens/create": "admin", "tokens/revoke": "admin", "import": "admin",
 }

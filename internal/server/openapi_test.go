@@ -319,6 +319,7 @@ var asked = map[string][]string{
 	"rules/rule":        {"id=saved-000000000001"},
 	"rules/hunt":        {"ids=saved-000000000001", "text=" + url.QueryEscape("id: x\ntitle: t\nsearch: verb:create\nseverity: low\n")},
 	"rules/attack":      {""},
+	"rules/coverage":    {"policy=" + url.QueryEscape("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")},
 	"rules/save":        {`{"title":"deletions","search":"verb:delete","severity":"low","techniques":["T1485"]}`},
 	"silences":          {"", "ended=true"},
 	"silences/create":   {`{"match":{"user":"jane"},"reason":"she moves","end":"END"}`},

@@ -97,6 +97,7 @@ func (c *core) routes() []route {
 		question("rules", access.Reader, "List the rules, and count what each found.", c.listRules),
 		question("rules/rule", access.Reader, "One rule with its text.", c.oneRule),
 		long(question("rules/hunt", access.Reader, "Run rules over what happened.", c.hunt)),
+		question("rules/coverage", access.Auditor, "Whether rules can fire under an audit policy, and what of it prevents them.", c.coverage),
 		question("rules/attack", access.Reader, "The techniques of ATT&CK, with the rules that look for each and what they found.", c.attack),
 		change("rules/save", access.Admin, "Save a search as a rule.", c.saveRule),
 		change("rules/remove", access.Admin, "Remove a search that was saved as a rule.", c.removeRule),

@@ -76,14 +76,15 @@ func (c *core) followRules(ctx context.Context, reload <-chan struct{}) error {
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
 	for {
+		told := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-reload:
-			seen = ""
+			told = true
 		case <-t.C:
 		}
-		if seen == c.ruleFiles() {
+		if !told && seen == c.ruleFiles() {
 			continue
 		}
 		// Whoever writes several files is perhaps not done yet.

@@ -273,6 +273,12 @@ export interface AttackTechnique {
   last?: string;
 }
 
+/** Level says how much of a request an event holds. */
+export type AuditLevel = "None" | "Metadata" | "Request" | "RequestResponse";
+
+/** Stage says how far the request had come. */
+export type AuditStage = "RequestReceived" | "ResponseStarted" | "ResponseComplete" | "Panic";
+
 /** BaselineEnd says why there is nothing, if there is nothing. */
 export interface BaselineEnd {
   /** days on which somebody must have been active before anything is called unusual */
@@ -384,6 +390,85 @@ export interface Coverage {
   why?: string[];
   /** how long the answer took */
   seconds: number;
+}
+
+/** Blocked is requests that a rule is about, and does not see. */
+export interface CoverageBlocked {
+  /** its index; -1: none matched */
+  policyRule: number;
+  line?: number;
+  /** of the policy's rule */
+  summary: string;
+  cause: CoverageCause;
+  /** at which they are recorded */
+  level: AuditLevel;
+  /** at which they would have to be */
+  needs?: AuditLevel;
+  /** of which one would have to be recorded */
+  stages?: AuditStage[];
+  /** of the rule's condition that is lost, where others are not */
+  alternative?: string;
+  /** "get, list secrets" */
+  what: string[];
+}
+
+/** Cause is why requests are not seen. */
+export type CoverageCause = "none" | "level" | "stage" | "blind";
+
+/** CoverageEnd counts the verdicts. */
+export interface CoverageEnd {
+  rules: number;
+  verdicts: Record<string, number>;
+}
+
+/** Part is a rule that a correlation is made of. */
+export interface CoveragePart {
+  rule: string;
+  verdict: CoverageVerdict;
+}
+
+/** CoverageQuestion asks whether rules can fire under an audit policy. Items are coverage.Result, the end is a CoverageEnd. */
+export interface CoverageQuestion {
+  /** an audit.k8s.io/v1 Policy, as YAML */
+  policy: string;
+  /** of rules, or their names; none: all that are on */
+  ids?: string[];
+}
+
+/** Result is what there is to say of one rule. */
+export interface CoverageResult {
+  /** its ID */
+  rule: string;
+  title: string;
+  severity: DetectSeverity;
+  file?: string;
+  line?: number;
+  verdict: CoverageVerdict;
+  note?: string;
+  /** what it does not see, and why */
+  blocked?: CoverageBlocked[];
+  /** of a rule that fires; without one it can only be said to be possible */
+  witness?: CoverageWitness;
+  /** that it needs for all that it is about */
+  level?: AuditLevel;
+  /** at which it can fire */
+  stages?: AuditStage[];
+  /** of a correlation: its rules */
+  of?: CoveragePart[];
+}
+
+/** Verdict is what a policy lets a rule do. */
+export type CoverageVerdict = "fires" | "partly" | "blind" | "cannot" | "never" | "beyond";
+
+/** Witness is a request, and an event of it on which the rule fires. */
+export interface CoverageWitness {
+  /** in words */
+  request: string;
+  policyRule: number;
+  level: AuditLevel;
+  stage: AuditStage;
+  event: unknown;
+  cluster?: string;
 }
 
 /** CreateSilenceQuestion makes a silence; the end is a Silence. Its owner is whoever asks. */
@@ -1843,6 +1928,8 @@ export interface Routes {
   "rules/rule": { question: RuleQuestion; item: Nothing; end: RuleState };
   /** Run rules over what happened. */
   "rules/hunt": { question: HuntQuestion; item: Finding; end: HuntEnd };
+  /** Whether rules can fire under an audit policy, and what of it prevents them. */
+  "rules/coverage": { question: CoverageQuestion; item: CoverageResult; end: CoverageEnd };
   /** The techniques of ATT&CK, with the rules that look for each and what they found. */
   "rules/attack": { question: AttackQuestion; item: AttackTechnique; end: AttackEnd };
   /** Save a search as a rule. */
