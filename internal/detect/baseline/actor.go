@@ -79,6 +79,13 @@ func (a *actor) see(f feature, value string, day int32) bool {
 
 // forget drops what lies so far back that nothing is held against it any more.
 func (a *actor) forget(day int32) {
+	for _, values := range a.Values {
+		for value, d := range values {
+			if d.Last < day-gone {
+				delete(values, value)
+			}
+		}
+	}
 	for d := range a.Hours {
 		if d < day-64 {
 			delete(a.Hours, d)
@@ -95,6 +102,10 @@ func (a *actor) forget(day int32) {
 		}
 	}
 }
+
+// gone is after how many days an actor that was not seen, and a value that was not shown, are nothing any more: also to events
+// that come late on any day that is looked at.
+const gone = 128
 
 // keepCounts is for how many days hours are counted one by one, so that late events find them.
 const keepCounts = 3

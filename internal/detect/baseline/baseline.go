@@ -29,6 +29,7 @@ type cluster struct {
 	pending  []mark           // new since the last Tick
 	settled  int32            // the latest day when it was last told of; what lies further back is forgotten
 	stale    int32            // a day before which something came late; 0: none
+	rest     time.Time        // until when that waits
 	known    map[uint64]bool  // hashes of what was noted on the last days
 	overflow uint64           // actors that were not kept
 }

@@ -31,8 +31,11 @@ func (c *cluster) forget() {
 		return
 	}
 	c.settled = c.last
-	for _, a := range c.actors {
-		a.forget(c.last)
+	for name, a := range c.actors {
+		if a.forget(c.last); a.Active.Last < c.last-gone { // makes room for others
+			delete(c.actors, name)
+			c.kinds[a.Kind] = slices.DeleteFunc(c.kinds[a.Kind], func(p *actor) bool { return p == a })
+		}
 	}
 	for m := range c.shown {
 		if m.day < c.last-keepCounts {
@@ -54,11 +57,13 @@ type actorDay struct {
 }
 
 func (c *cluster) tell(out detect.Output) {
-	var marks []mark
-	if c.stale != 0 {
+	begun, again := time.Now(), c.stale != 0
+	if again && begun.Before(c.rest) {
+		again = false // what is new is told all the same
+	}
+	marks := c.pending
+	if again {
 		marks = c.marksSince(c.stale)
-	} else {
-		marks = c.pending
 	}
 	found := map[string]*unusual{}
 	together := map[actorDay]bool{}
@@ -82,7 +87,7 @@ func (c *cluster) tell(out detect.Output) {
 			found[f.finding.ID] = f
 		}
 	}
-	if c.stale != 0 {
+	if again {
 		for id, day := range c.told {
 			if day >= c.stale && found[id] == nil {
 				out.Withdraw(&detect.Withdrawal{ID: id, Reason: "events that came late show that it was not unusual"})
@@ -101,14 +106,27 @@ func (c *cluster) tell(out detect.Output) {
 			delete(c.told, id)
 		}
 	}
-	c.pending, c.stale = c.pending[:0], 0
+	c.pending = c.pending[:0]
+	if again {
+		c.stale = 0
+		if took := time.Since(begun); took > restAfter {
+			c.rest = begun.Add(restFor * took)
+		}
+	}
 	c.forget()
 }
+
+// Where it takes long to look at the days again after an event that came late, it is not done again before many times as long:
+// whoever sends one such event after the other holds up nobody else.
+const (
+	restAfter = 200 * time.Millisecond
+	restFor   = 20
+)
 
 // marksSince are all marks of a day and those after it.
 func (c *cluster) marksSince(day int32) (marks []mark) {
 	for _, a := range c.actors {
-		for d := day; d <= c.last; d++ {
+		for d := max(day, a.Active.Last-63); d <= a.Active.Last; d++ {
 			if a.Active.has(d) {
 				marks = append(marks, a.marks(d)...)
 			}

@@ -17,6 +17,7 @@ type savedCluster struct {
 	Name     string
 	Last     int32
 	Settled  int32
+	Stale    int32 `json:",omitempty"`
 	Actors   []*actor
 	Told     map[string]int32
 	Overflow uint64
@@ -41,7 +42,7 @@ func (b *Baseline) Save() ([]byte, error) {
 	defer b.mu.Unlock()
 	s := savedState{Version: stateVersion}
 	for _, c := range b.clusters {
-		sc := savedCluster{Name: c.name, Last: c.last, Settled: c.settled, Told: c.told, Overflow: c.overflow}
+		sc := savedCluster{Name: c.name, Last: c.last, Settled: c.settled, Stale: c.stale, Told: c.told, Overflow: c.overflow}
 		for _, k := range c.kinds {
 			sc.Actors = append(sc.Actors, k...)
 		}
@@ -101,7 +102,9 @@ func (b *Baseline) Load(state []byte) error {
 			}
 		}
 		// What was pending is not saved: the last day is looked at anew.
-		c.stale = c.last
+		if c.stale = c.last; sc.Stale > 0 {
+			c.stale = min(c.last, sc.Stale)
+		}
 		clusters[c.name] = c
 	}
 	b.mu.Lock()

@@ -179,7 +179,7 @@ func (g *Gaps) stages(r *match.Row) {
 			delete(u.Ended, id)
 			u.Whole++
 		} else if v.Time >= u.Since && len(u.Open) < maxOpen && v.Time > u.Latest-answerWithin.Microseconds() {
-			u.Open[id] = begun{v.Time, r.Position, v.Verb.String(), v.RequestURI.String(), v.User.Username.String()}
+			u.Open[id] = begun{v.Time, r.Position, cut(v.Verb), cut(v.RequestURI), cut(v.User.Username)}
 		}
 	case v.Stage != nil:
 		if _, ok := u.Open[id]; ok {
@@ -189,6 +189,12 @@ func (g *Gaps) stages(r *match.Row) {
 			u.Ended[id] = v.Time
 		}
 	}
+}
+
+// cut is the beginning of a text: it is shown, and may be held a hundred thousand times.
+func cut(t audit.Text) string {
+	s := t.String()
+	return strings.ToValidUTF8(s[:min(len(s), 256)], "")
 }
 
 // tell tells of requests that are not answered though the cluster's time has gone on, if most are: else the policy leaves the ends
