@@ -144,6 +144,7 @@ func TestSilenceWrong(t *testing.T) {
 	for want, change := range map[string]func(s *Silence){
 		"match is empty":            func(s *Silence) { s.Match = nil },
 		"matches everything":        func(s *Silence) { s.Match = map[string]string{"rule": "*", "user": "**"} },
+		"or matches everything":     func(s *Silence) { s.Match = map[string]string{"severity": "*i*", "rule": "*-*"} },
 		`cannot match "verb"`:       func(s *Silence) { s.Match = map[string]string{"verb": "get"} },
 		"has an owner":              func(s *Silence) { s.Owner = " " },
 		"has a reason":              func(s *Silence) { s.Reason = "" },
@@ -328,4 +329,25 @@ func FuzzConfig(f *testing.F) {
 		}
 		must(t, a.Close())
 	})
+}
+
+// TestSilencesOfAnnals: that somebody made a silence is not held back by that silence, unless it says so.
+func TestSilencesOfAnnals(t *testing.T) {
+	f := &detect.Finding{Rule: "silence-created", Cluster: "annals", Severity: detect.Low, User: "carol"}
+	for _, tt := range []struct {
+		match map[string]string
+		want  bool
+	}{
+		{map[string]string{"user": "carol"}, false},
+		{map[string]string{"severity": "low"}, false},
+		{map[string]string{"cluster": "anna*"}, false},
+		{map[string]string{"rule": "silence-*"}, false},
+		{map[string]string{"rule": "silence-created"}, true},
+		{map[string]string{"cluster": "annals", "user": "carol"}, true},
+		{map[string]string{"cluster": "annals", "user": "bob"}, false},
+	} {
+		if got := (&Silence{Match: tt.match}).matches(f); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.match, got, tt.want)
+		}
+	}
 }
