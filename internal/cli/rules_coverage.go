@@ -126,9 +126,6 @@ func (x *ruleCoverage) result(w io.Writer, r *coverage.Result) error {
 	for _, blocked := range r.Blocked {
 		line("        %s", blockedText(&blocked))
 	}
-	for _, d := range r.Dead {
-		line("        of its alternatives this cannot be true here: %s", d)
-	}
 	if x.verbose && r.Witness != nil {
 		line("        fires on %s, at %s and stage %s:", r.Witness.Request, r.Witness.Level, r.Witness.Stage)
 		line("        %s", r.Witness.Event)
@@ -144,6 +141,9 @@ func blockedText(b *coverage.Blocked) string {
 		where = fmt.Sprintf("rules[%d] (line %d) of the policy", b.PolicyRule, b.Line)
 	}
 	what := strings.Join(b.What, "; ")
+	if b.Alternative != "" {
+		what += fmt.Sprintf(", where it asks for (%s)", b.Alternative)
+	}
 	var stages []string
 	for _, s := range b.Stages {
 		stages = append(stages, string(s))

@@ -49,6 +49,7 @@ func aboutField(field string) about {
 		return aboutStage
 	}
 	top, _, _ := strings.Cut(field, ".")
+	top, _, _ = strings.Cut(top, "[")
 	switch top {
 	case "requestObject", "pod", "role", "binding", "csr":
 		return aboutRequest
@@ -85,7 +86,7 @@ func constant(t *test) bool {
 }
 
 type branch struct {
-	op   byte // '&', '|', '!', or 'l' of a leaf
+	op   byte // '&', '|', 'l' of a leaf, or '!' of one that is negated
 	kids []*branch
 	leaf int
 }
@@ -125,14 +126,21 @@ func (f *formula) add(p *match.Part, negated bool, ids map[string]int) *branch {
 		} else {
 			f.leaves[id].plus = true
 		}
-		return &branch{op: 'l', leaf: id}
+		leaf := &branch{op: 'l', leaf: id}
+		if negated {
+			return &branch{op: '!', kids: []*branch{leaf}}
+		}
+		return leaf
 	case p.Not != nil:
-		return &branch{op: '!', kids: []*branch{f.add(p.Not, !negated, ids)}}
+		return f.add(p.Not, !negated, ids)
 	case p.Or != nil:
-		return list('|', p.Or)
+		return list(either[negated], p.Or)
 	}
-	return list('&', p.And)
+	return list(both[negated], p.And)
 }
+
+// either and both are the operators of alternatives and of conjunctions, and what becomes of them behind a negation.
+var either, both = map[bool]byte{false: '|', true: '&'}, map[bool]byte{false: '&', true: '|'}
 
 // fold decides as far as the truths of the tests go.
 func (b *branch) fold(truths []match.Truth) match.Truth {
@@ -202,16 +210,14 @@ func (f *formula) alternatives() []*branch {
 func (f *formula) split(b *branch) []*branch {
 	switch b.op {
 	case '|':
-		kinds := map[about]bool{}
-		for _, k := range b.kids {
-			kinds[f.deepest(k)] = true
-		}
-		if len(kinds) < 2 {
-			return []*branch{b}
-		}
 		var all []*branch
+		kinds := map[parts]bool{}
 		for _, k := range b.kids {
+			kinds[f.parts(k)] = true
 			all = append(all, f.split(k)...)
+		}
+		if len(kinds) < 2 && len(all) == len(b.kids) { // all look at the same parts
+			return []*branch{b}
 		}
 		return all
 	case '&':
@@ -232,20 +238,47 @@ func (f *formula) split(b *branch) []*branch {
 	return []*branch{b}
 }
 
-// deepest is what a branch looks at that is recorded last: a body, or neither.
-func (f *formula) deepest(b *branch) about {
+// parts are those of an event that not every event of a request has, and that a condition looks at.
+type parts uint8
+
+const (
+	requestPart parts = 1 << iota
+	responsePart
+	stagePart
+	levelPart
+	outcomePart // what is not known when the request has only been received
+	urlPart
+)
+
+func (f *formula) parts(b *branch) (all parts) {
 	if b.op == 'l' {
-		if a := f.leaves[b.leaf].about; a == aboutRequest || a == aboutResponse {
-			return a
+		switch t := &f.leaves[b.leaf]; t.about {
+		case aboutRequest:
+			return requestPart
+		case aboutResponse:
+			return responsePart
+		case aboutStage:
+			return stagePart
+		case aboutLevel:
+			return levelPart
+		case aboutName:
+			return urlPart
+		case aboutFree:
+			if late(t.field) {
+				return outcomePart
+			}
 		}
-		return aboutFree
+		return 0
 	}
-	deepest := aboutFree
 	for _, k := range b.kids {
-		switch a := f.deepest(k); {
-		case a == aboutResponse, a == aboutRequest && deepest == aboutFree:
-			deepest = a
-		}
+		all |= f.parts(k)
 	}
-	return deepest
+	return all
+}
+
+// late says whether a field is not known yet when a request has only been received.
+func late(field string) bool {
+	top, _, _ := strings.Cut(field, ".")
+	return top == "impersonatedUser" || top == "authenticationMetadata" || top == "responseStatus" || field == "actor" ||
+		strings.HasPrefix(field, "annotations.authorization.k8s.io/")
 }

@@ -7,7 +7,8 @@
 // could hold is not known then, what is not recorded is known to be absent. Where the answer is that the rule fires, an event is
 // made on which it does.
 //
-// A resource whose name Kubernetes has built in is taken for that, not for somebody else's of the same name in another group.
+// A resource whose name Kubernetes has built in is taken for that, not for somebody else's of the same name in another group, and
+// its bodies for what its type can hold.
 package coverage
 
 import (
@@ -40,7 +41,6 @@ type Result struct {
 	Verdict  Verdict         `json:"verdict"`
 	Note     string          `json:"note,omitempty"`
 	Blocked  []Blocked       `json:"blocked,omitempty"` // what it does not see, and why
-	Dead     []string        `json:"dead,omitempty"`    // alternatives of its condition that cannot be true under this policy, though others can
 	Witness  *Witness        `json:"witness,omitempty"` // of a rule that fires; without one it can only be said to be possible
 	Level    audit.Level     `json:"level,omitempty"`   // that it needs for all that it is about
 	Stages   []audit.Stage   `json:"stages,omitempty"`  // at which it can fire
@@ -56,14 +56,15 @@ type Part struct {
 
 // Blocked is requests that a rule is about, and does not see.
 type Blocked struct {
-	PolicyRule int           `json:"policyRule"` // its index; -1: none matched
-	Line       int           `json:"line,omitempty"`
-	Summary    string        `json:"summary"` // of the policy's rule
-	Cause      Cause         `json:"cause"`
-	Level      audit.Level   `json:"level"`            // at which they are recorded
-	Needs      audit.Level   `json:"needs,omitempty"`  // at which they would have to be
-	Stages     []audit.Stage `json:"stages,omitempty"` // of which one would have to be recorded
-	What       []string      `json:"what"`             // "get, list secrets"
+	PolicyRule  int           `json:"policyRule"` // its index; -1: none matched
+	Line        int           `json:"line,omitempty"`
+	Summary     string        `json:"summary"` // of the policy's rule
+	Cause       Cause         `json:"cause"`
+	Level       audit.Level   `json:"level"`                 // at which they are recorded
+	Needs       audit.Level   `json:"needs,omitempty"`       // at which they would have to be
+	Stages      []audit.Stage `json:"stages,omitempty"`      // of which one would have to be recorded
+	Alternative string        `json:"alternative,omitempty"` // of the rule's condition that is lost, where others are not
+	What        []string      `json:"what"`                  // "get, list secrets"
 }
 
 // Cause is why requests are not seen.

@@ -132,6 +132,8 @@ func typed(field, v string) any {
 	return v
 }
 
+const aggregates = "rbac.authorization.k8s.io/aggregate-to-"
+
 func (e *event) deriveRole(body map[string]any, field string, values []string) {
 	rules, _ := body["rules"].([]any)
 	first := func() map[string]any {
@@ -154,6 +156,9 @@ func (e *event) deriveRole(body map[string]any, field string, values []string) {
 		}
 	case "aggregates":
 		for _, v := range values {
+			if !strings.HasPrefix(v, aggregates) {
+				v = aggregates + v
+			}
 			e.path(body, []string{"metadata", "labels", v}, nil, "true")
 		}
 	}

@@ -79,6 +79,9 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000
 // set gives a field its values, or none.
 func (e *event) set(name string, values []string) {
 	top, rest, below := strings.Cut(name, ".")
+	if at := strings.IndexByte(top, '['); at >= 0 {
+		top, rest, below = name[:at], name[at:], true
+	}
 	first := ""
 	if len(values) > 0 {
 		first = values[0]
@@ -144,7 +147,7 @@ func (e *event) set(name string, values []string) {
 	default:
 		switch top {
 		case "annotations":
-			e.put(e.under(top), rest, values)
+			e.put(e.under(top), strings.Join(split(rest), "."), values)
 		case "user", "impersonatedUser":
 			e.setUser(e.under(top), rest, values)
 		case "requestObject", "responseObject":
@@ -192,7 +195,7 @@ func (e *event) setUser(user map[string]any, rest string, values []string) {
 			extra = map[string]any{}
 			user["extra"] = extra
 		}
-		extra[of] = values
+		extra[strings.Join(split(of), ".")] = values
 	case key == "groups":
 		user[key] = values
 	default:
@@ -213,10 +216,10 @@ func (e *event) setBody(top, rest string, below bool, values []string) {
 		return
 	}
 	if !below {
-		e.under(top)["kind"] = "Anything"
+		e.members[top] = bodyWith(values[0])
 		return
 	}
-	path := strings.Split(rest, ".")
+	path := split(rest)
 	lists := make([]bool, len(path))
 	var shape lint.Shape
 	if b := e.body(top); b != nil {
@@ -236,6 +239,37 @@ func (e *event) setBody(top, rest string, below bool, values []string) {
 		}
 		e.nth(e.under(top), path, lists, value, i)
 	}
+}
+
+// bodyWith is a body in whose JSON a text stands, if there is one of those that come to mind.
+func bodyWith(text string) json.RawMessage {
+	quoted, _ := json.Marshal(text)
+	for _, body := range []string{"{" + text + "}", "{" + text + `"}`, "{" + text + `:"x"}`, "[" + text + "]", `{"x":` + text + "}"} {
+		if json.Valid([]byte(body)) {
+			return json.RawMessage(body)
+		}
+	}
+	return json.RawMessage(`{"x":` + string(quoted) + "}")
+}
+
+// split is a path as match writes it: names with dots between them, or in brackets and quotes.
+func split(path string) (names []string) {
+	for path != "" {
+		if inside, ok := strings.CutPrefix(path, `["`); ok {
+			end := strings.Index(inside, `"]`)
+			if end < 0 {
+				return append(names, inside)
+			}
+			names, path = append(names, strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(inside[:end])), strings.TrimPrefix(inside[end+2:], ".")
+			continue
+		}
+		end := strings.IndexAny(path, ".[")
+		if end < 0 {
+			return append(names, path)
+		}
+		names, path = append(names, path[:end]), strings.TrimPrefix(path[end:], ".")
+	}
+	return names
 }
 
 // path puts a value where a path leads to, in the first element of each list.

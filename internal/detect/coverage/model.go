@@ -25,8 +25,9 @@ const (
 )
 
 // model looks for an event for what settle has left open. What is found holds for all requests of which the same is known.
-func (p *proof) model(r *request, level audit.Level, stage audit.Stage) *model {
+func (p *proof) model(root *branch, r *request, level audit.Level, stage audit.Stage) *model {
 	var key strings.Builder
+	fmt.Fprintf(&key, "%p ", root)
 	for _, t := range p.scratch {
 		key.WriteByte(byte('b' + t))
 	}
@@ -37,14 +38,14 @@ func (p *proof) model(r *request, level audit.Level, stage audit.Stage) *model {
 	if known := p.models[key.String()]; known != nil {
 		return known
 	}
-	m := p.search(r, level, stage)
+	m := p.search(root, r, level, stage)
 	p.models[key.String()] = m
 	return m
 }
 
-// search looks for an event of just this request.
-func (p *proof) search(r *request, level audit.Level, stage audit.Stage) *model {
-	s := search{proof: p, request: r, level: level, stage: stage, truths: slices.Clone(p.scratch)}
+// search looks for an event of just this request, on which the rule fires by the condition root.
+func (p *proof) search(root *branch, r *request, level audit.Level, stage audit.Stage) *model {
+	s := search{proof: p, root: root, request: r, level: level, stage: stage, truths: slices.Clone(p.scratch)}
 	m := s.run()
 	m.of = r
 	return m
@@ -64,6 +65,7 @@ func (p *proof) particular() bool {
 // search looks for values of the open fields, field by field.
 type search struct {
 	*proof
+	root    *branch
 	request *request
 	level   audit.Level
 	stage   audit.Stage

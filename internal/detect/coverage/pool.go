@@ -106,7 +106,7 @@ func (p *proof) fill() {
 		if r == "" || strings.ContainsAny(r, "/ ") || w.builtin[strings.ToLower(r)] != nil {
 			continue
 		}
-		for _, g := range append(groups, otherGroup) {
+		for _, g := range union(union(slices.Clone(groups), w.apis), []string{otherGroup}) {
 			p.targets = append(p.targets, w.custom(g, r, subs...)...)
 		}
 	}

@@ -34,6 +34,7 @@ type proof struct {
 	// What has been found.
 	fires, blind, none int
 	seen               int // the rule is about what is not recorded, and it is
+	part               int // requests of which an alternative is lost
 	blocked            map[string]*Blocked
 	order              []string // of the keys of blocked
 	witness            *Witness
@@ -41,7 +42,6 @@ type proof struct {
 	stages             []audit.Stage
 	needs              []need
 	ways               []*branch // the alternatives
-	wayFires, wayIdeal []bool
 }
 
 func newProof(w *world, where *match.Predicate) *proof {
@@ -52,7 +52,6 @@ func newProof(w *world, where *match.Predicate) *proof {
 		p.by[t.about] = append(p.by[t.about], i)
 	}
 	p.ways = p.alternatives()
-	p.wayFires, p.wayIdeal = make([]bool, len(p.ways)), make([]bool, len(p.ways))
 	p.fill()
 	return p
 }

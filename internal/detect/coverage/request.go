@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"annals.dev/audit"
+	"annals.dev/internal/detect/lint"
 	"annals.dev/internal/match"
+	"annals.dev/policy"
 )
 
 var levels = []audit.Level{audit.LevelMetadata, audit.LevelRequest, audit.LevelRequestResponse}
@@ -46,9 +48,6 @@ func (p *proof) request(r *request) {
 			return
 		}
 	}
-	for i, ok := range ideal.ofWays {
-		p.wayIdeal[i] = p.wayIdeal[i] || ok
-	}
 	n := need{class: p.class, verb: r.verb, namespace: r.namespace, name: r.name, user: r.user}
 	for _, level := range levels {
 		if s := p.at(r, level, 0); len(s.fires) > 0 {
@@ -71,21 +70,10 @@ func (p *proof) request(r *request) {
 	if d.Level != audit.LevelNone {
 		is = p.at(r, d.Level, uint8(d.Omit))
 	}
-	for i, ok := range is.ofWays {
-		p.wayFires[i] = p.wayFires[i] || ok
-	}
 	if len(is.fires) > 0 {
 		p.fires++
-		if p.witness == nil && is.model.event != nil {
-			m := is.model
-			if m.of != r { // made for a request of which the policy may think otherwise
-				p.settle(r, d.Level, is.stage)
-				m = p.search(r, d.Level, is.stage)
-			}
-			if m.event != nil {
-				p.witness = &Witness{Request: r.describe(), PolicyRule: d.Rule, Level: d.Level, Stage: is.stage, Event: m.event, Cluster: m.cluster}
-			}
-		}
+		p.testify(r, d, &is)
+		p.missing(r, d, &ideal, &is)
 		return
 	}
 	b := &Blocked{PolicyRule: d.Rule, Level: d.Level, Cause: NotRecorded, Needs: n.level, Stages: n.stages}
@@ -108,14 +96,60 @@ func (p *proof) request(r *request) {
 	p.block(r, b)
 }
 
+// testify keeps an event on which the rule fires.
+func (p *proof) testify(r *request, d policy.Decision, is *seen) {
+	if p.witness != nil || is.model.event == nil {
+		return
+	}
+	m := is.model
+	if m.of != r { // made for a request of which the policy may think otherwise
+		p.settle(r, d.Level, is.stage)
+		m = p.search(p.root, r, d.Level, is.stage)
+	}
+	if m.event != nil {
+		p.witness = &Witness{Request: r.describe(), PolicyRule: d.Rule, Level: d.Level, Stage: is.stage, Event: m.event, Cluster: m.cluster}
+	}
+}
+
+// missing notes the alternatives that are lost of a request on which the rule fires by another.
+func (p *proof) missing(r *request, d policy.Decision, ideal, is *seen) {
+	for i, way := range p.ways {
+		if !ideal.ofWays[i] || is.ofWays[i] {
+			continue
+		}
+		p.settle(r, audit.LevelRequestResponse, ideal.fires[0])
+		if len(p.ways) > 1 && p.model(way, r, audit.LevelRequestResponse, ideal.fires[0]).impossible {
+			continue
+		}
+		b := &Blocked{PolicyRule: d.Rule, Level: d.Level, Cause: StageOmitted, Alternative: p.text(way)}
+		for _, level := range levels {
+			if s := p.at(r, level, 0); s.ofWays[i] {
+				b.Needs, b.Stages = level, s.fires
+				break
+			}
+		}
+		if b.Needs.Order() > d.Level.Order() {
+			b.Cause = LevelTooLow
+		}
+		p.part++
+		p.block(r, b)
+	}
+}
+
 // block notes that a request is not seen.
 func (p *proof) block(r *request, b *Blocked) {
-	key := fmt.Sprint(b.PolicyRule, b.Cause, b.Level, b.Needs, b.Stages)
+	key := fmt.Sprint(b.PolicyRule, b.Cause, b.Level, b.Needs, b.Stages, b.Alternative)
+	if b.Cause == NotRecorded {
+		key = fmt.Sprint(b.PolicyRule, b.Cause)
+		b.Stages = nil
+	}
 	known := p.blocked[key]
 	if known == nil {
 		known = b
 		p.blocked[key] = known
 		p.order = append(p.order, key)
+	} else if b.Needs.Order() > known.Needs.Order() {
+		known.Needs = b.Needs
 	}
 	for _, t := range p.class.targets {
 		if what := r.verb + " " + t.String(); !slices.Contains(known.What, what) {
@@ -175,7 +209,7 @@ func (p *proof) at(r *request, level audit.Level, omit uint8) (s seen) {
 			s.blind = append(s.blind, stage)
 			continue
 		}
-		m := p.model(r, level, stage)
+		m := p.model(p.root, r, level, stage)
 		if m.impossible {
 			continue
 		}
@@ -205,12 +239,14 @@ func (p *proof) settle(r *request, level audit.Level, stage audit.Stage) (unseen
 	body := func(kind about, could, does bool) {
 		for _, i := range p.by[kind] {
 			switch {
+			case does && !r.could(p.leaves[i].field):
+				p.scratch[i] = nothing[i]
 			case does:
 				p.scratch[i] = match.Maybe
 			default:
 				p.scratch[i] = nothing[i]
-				p.unseen[i] = could
-				unseen = unseen || could
+				p.unseen[i] = could && r.could(p.leaves[i].field)
+				unseen = unseen || p.unseen[i]
 			}
 		}
 	}
@@ -226,6 +262,31 @@ func (p *proof) settle(r *request, level audit.Level, stage audit.Stage) (unseen
 		}
 	}
 	return unseen
+}
+
+// could says whether the body of a request may have a field: of what is built in, the types say so.
+func (r *request) could(field string) bool {
+	top, rest, _ := strings.Cut(field, ".")
+	builtin := lint.BodyOf(r.group, r.resource, r.sub)
+	whole := r.sub == "" || r.sub == "status" || r.sub == "approval" || r.sub == "ephemeralcontainers" || r.sub == "resize"
+	switch {
+	case builtin == nil:
+		return true
+	case r.verb == "delete" || r.verb == "deletecollection": // the body is how to delete
+		return top == "requestObject" || top == "responseObject"
+	case top == "pod":
+		return whole && (templates[r.resource] != "" || r.resource == "persistentvolumes" && strings.HasPrefix(rest, "hostPath"))
+	case top == "role":
+		return r.resource == "roles" || r.resource == "clusterroles"
+	case top == "binding":
+		return r.resource == "rolebindings" || r.resource == "clusterrolebindings"
+	case top == "csr":
+		return r.resource == "certificatesigningrequests"
+	case top != "requestObject" || r.verb == "patch" || rest == "":
+		return true
+	}
+	shape, _ := builtin.At(split(rest))
+	return shape != lint.Nowhere
 }
 
 // recall puts the truths of the tests of one kind, with one value, into truths.
@@ -279,11 +340,9 @@ func (r *request) free(field string, stage audit.Stage) bool {
 	switch {
 	case top == "exec":
 		return r.sub == "exec"
-	case top == "impersonatedUser", top == "authenticationMetadata", strings.HasPrefix(field, "annotations.authorization.k8s.io/"):
-		return !early && !nobody
-	case top == "responseStatus":
-		return !early
-	case top == "user", field == "actor":
+	case late(field) && early, nobody && top != "responseStatus" && late(field):
+		return false
+	case top == "user":
 		return !nobody
 	}
 	return true

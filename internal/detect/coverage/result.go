@@ -22,7 +22,7 @@ func (p *proof) result(res *Result) {
 		res.Verdict = Never
 		res.Note = "there is no audit event that it is true of; annals rules lint says why"
 		return
-	case p.blind+p.none == 0:
+	case p.blind+p.none+p.part == 0:
 		res.Verdict = Fires
 	case p.fires > 0:
 		res.Verdict = Partly
@@ -38,11 +38,6 @@ func (p *proof) result(res *Result) {
 		res.Blocked = append(res.Blocked, *b)
 	}
 	if res.Verdict == Fires || res.Verdict == Partly {
-		for i, way := range p.ways {
-			if p.wayIdeal[i] && !p.wayFires[i] {
-				res.Dead = append(res.Dead, p.text(way))
-			}
-		}
 		if res.Witness == nil {
 			res.Note = "it is possible, but no event could be made on which it fires"
 		}

@@ -16,6 +16,7 @@ type world struct {
 	builtin   map[string][]*target // by resource
 	targets   []*target            // that are built in, and that the policy names
 	paths     []string             // of requests that are for no resource
+	apis      []string             // groups that the policy names and that are not built in
 	spaces    []string             // namespaces that the policy names
 	names     []string
 	users     []string
@@ -91,6 +92,9 @@ func newWorld(p *Policy) *world {
 		w.spaces = union(w.spaces, r.Namespaces)
 		for _, g := range r.Resources {
 			w.names = union(w.names, g.ResourceNames)
+			if !slices.ContainsFunc(w.targets, func(t *target) bool { return t.group == g.Group }) && g.Group != "*" {
+				w.apis = union(w.apis, []string{g.Group})
+			}
 			w.targets = append(w.targets, w.named(g)...)
 		}
 		for _, u := range r.NonResourceURLs {

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -24,19 +25,35 @@ var subresourceKinds = map[string]schema.GroupKind{
 	"eviction": {Group: "policy", Kind: "Eviction"}, "binding": {Kind: "Binding"},
 }
 
+var bodies sync.Map // by group, resource and subresource: *Body
+
 // BodyOf is the body of requests for a built-in resource; nil if there is none that is known.
 func BodyOf(group, resource, sub string) *Body {
+	key := group + "/" + resource + "/" + sub
+	if b, known := bodies.Load(key); known {
+		return b.(*Body)
+	}
+	b := newBody(group, resource, sub)
+	if b != nil { // there are only so many
+		bodies.Store(key, b)
+	}
+	return b
+}
+
+var resources = sync.OnceValue(policylint.Resources)
+
+func newBody(group, resource, sub string) *Body {
 	kind := schema.GroupKind{Group: group}
-	for _, r := range policylint.Resources() {
+	for _, r := range resources() {
 		if r.Group == group && r.Name == resource {
 			kind.Kind = r.Kind
 		}
 	}
-	if special, ok := subresourceKinds[sub]; ok {
-		kind = special
-	}
 	if kind.Kind == "" {
 		return nil
+	}
+	if special, ok := subresourceKinds[sub]; ok {
+		kind = special
 	}
 	b := &Body{Kind: kind.Kind}
 	for gvk, t := range scheme.Scheme.AllKnownTypes() {
