@@ -99,6 +99,11 @@ screen(held, 'findings in groups, the worst first: counted, narrowed, unfolded, 
   const first = groups(page).first()
   await first.getByRole('heading').getByRole('button').click()
   await first.getByTestId('findings').waitFor()
+  // A link has absolute times, though the screen may show the last day.
+  await person.context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await page.getByRole('button', { name: 'Copy link' }).click()
+  const copied = new URL(await page.evaluate(() => navigator.clipboard.readText()))
+  assert.deepEqual(['since', 'until', 'by'].map((n) => copied.searchParams.get(n)), [range.since, range.until, 'who'])
   const address = page.url()
   const listed = await first.getByTestId('findings').getByRole('link').allInnerTexts()
   assert.equal(String(listed.length), await first.locator('b').first().innerText())

@@ -19,8 +19,14 @@ const screens = {
   sessions: `/sessions?${hour}`,
   question: `/questions/privilege-changes?${hour}`,
   ledger: '/ledger',
+  findings: `/findings?${hour}&cluster=demo`,
+  finding: ({ items }) => `/findings/${items[0].id}`,
+  rules: `/rules?${hour}&state=fired`,
+  rule: ({ items }) => `/rules/${items[0].rule}?${hour}`,
+  attack: `/attack?${hour}`,
+  silences: '/silences',
 }
-const narrow = ['search', 'event']
+const narrow = ['search', 'event', 'findings', 'finding']
 
 await mkdir(folder, { recursive: true })
 const browser = await launch()
@@ -28,12 +34,23 @@ use(browser)
 const annals = await Annals.start()
 try {
   const auditor = await annals.token('--role', 'auditor', '--bodies', '--name', 'anna')
+  await annals.command('silences', 'create', '--rule', 'production-changed-by-person', '--cluster', 'demo', '--for', '4h', '--reason', 'Release 2026.11: the team rolls it out')
+  await annals.command('silences', 'create', '--user', 'jane@example.com', '--namespace', 'staging', '--for', '2d', '--reason', 'Staging is being rebuilt, ticket 4711')
   for (const colours of ['light', 'dark']) {
     for (const [size, names] of [['desk', Object.keys(screens)], ['phone', narrow]]) {
       const person = await Person.sit(annals, { as: auditor, colours, size: sizes[size] })
+      const found = await person.ask('findings', { rules: ['privileged-container'], clusters: ['demo'], limit: 1 })
       for (const name of names) {
         await person.context.clock.setFixedTime(new Date())
-        await person.open(screens[name])
+        await person.open(typeof screens[name] === 'function' ? screens[name](found) : screens[name])
+        if (name === 'findings' && size !== 'phone') {
+          await person.page.getByTestId('group').nth(1).getByRole('heading').getByRole('button').click()
+          await person.page.getByTestId('findings').waitFor()
+        }
+        if (name === 'rule') {
+          await person.page.getByTestId('hunt').click()
+          await person.page.getByTestId('hunted').getByText(/findings? in/).waitFor()
+        }
         if (name === 'blame') await person.page.getByTestId('blame').scrollIntoViewIfNeeded()
         if (name === 'ledger') {
           await person.page.getByTestId('verify').click()

@@ -3,7 +3,7 @@ import { lazy, Suspense, useMemo, useState } from 'react'
 import { Link, useParams } from 'wouter'
 import { useAsk, useMe } from '../api/hooks'
 import type { FindingGroup, FindingGroupsEnd } from '../api/types.gen'
-import { Button, Commands, Empty, ErrorBox, Page, quote, Skeleton } from '../components'
+import { Button, Commands, Empty, ErrorBox, Page, quote, Share, Skeleton } from '../components'
 import { segmentOf, useTo } from '../event/paths'
 import { useRange } from '../state/range'
 import { count } from '../state/time'
@@ -86,6 +86,7 @@ function Groups() {
               </>
             )}
           </nav>
+          <Share />
           <Commands cli={cli.filter(Boolean).join(' ')} name="findings/groups" question={question} />
         </>
       }

@@ -1,7 +1,7 @@
 import { Link, useSearchParams } from 'wouter'
 import { useAsk } from '../api/hooks'
 import type { AttackEnd, AttackTechnique } from '../api/types.gen'
-import { Commands, ErrorBox, Page, Panel, Skeleton } from '../components'
+import { Commands, ErrorBox, Page, Panel, Share, Skeleton } from '../components'
 import { inert } from '../event/inert'
 import { FindingsCoverLine, FindingsIncomplete } from '../findings/Cover'
 import { carried, useRange } from '../state/range'
@@ -22,7 +22,12 @@ export default function AttackPage() {
       title="ATT&CK map"
       about="Which techniques of MITRE ATT&CK the rules look for, and which were found in the range."
       crumbs={[['Rules', '/rules']]}
-      actions={<Commands cli="annals rules list" name="rules/attack" question={range.of} />}
+      actions={
+        <>
+          <Share />
+          <Commands cli="annals rules list" name="rules/attack" question={range.of} />
+        </>
+      }
     >
       <ErrorBox error={answer.error} what="The map" retry={() => answer.refetch()} />
       <FindingsIncomplete of={end?.coverage} />

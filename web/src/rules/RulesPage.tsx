@@ -2,7 +2,7 @@ import { lazy, Suspense, useMemo } from 'react'
 import { Link, useParams, useSearchParams } from 'wouter'
 import { useAsk } from '../api/hooks'
 import type { RulesEnd, RuleState } from '../api/types.gen'
-import { Button, Commands, DataTable, Empty, ErrorBox, Icon, Page, Panel, Skeleton, Time } from '../components'
+import { Button, Commands, DataTable, Empty, ErrorBox, Icon, Page, Panel, Share, Skeleton, Time } from '../components'
 import { inert } from '../event/inert'
 import { segmentOf, useTo } from '../event/paths'
 import { findingsHref, rulePath } from '../findings/address'
@@ -92,6 +92,7 @@ function List() {
           <Link href={to.here('/attack')} className={s.aside}>
             ATT&CK map
           </Link>
+          <Share />
           <Commands cli="annals rules list" name="rules" question={range.of} />
         </>
       }

@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{i as t}from"./react-CELlnBRq.js";import{V as n}from"./components-Uak0wSH2.js";var r=e(t(),1);function i(){let[e,t]=n(),i=e.has(`last`)||e.has(`since`)||e.has(`until`);return(0,r.useEffect)(()=>{i||t(e=>(e.set(`last`,`all`),e),{replace:!0})},[i,t]),i}export{i as t};

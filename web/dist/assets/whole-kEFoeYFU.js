@@ -1,0 +1,1 @@
+import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{i as t}from"./react-CELlnBRq.js";import{H as n}from"./components-939k7TQS.js";var r=e(t(),1);function i(){let[e,t]=n(),i=e.has(`last`)||e.has(`since`)||e.has(`until`);return(0,r.useEffect)(()=>{i||t(e=>(e.set(`last`,`all`),e),{replace:!0})},[i,t]),i}export{i as t};
