@@ -12,6 +12,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -109,7 +111,7 @@ func (g *Grants) written(r *match.Row, out detect.Output) {
 	if !strings.HasSuffix(kind, "roles") && !strings.HasSuffix(kind, "bindings") || v.ObjectRef.Subresource != nil || !v.Stage.Is(string(audit.StageResponseComplete)) {
 		return
 	}
-	if strings.Contains(v.RequestURI.String(), "dryRun=All") {
+	if isDryRun(v.RequestURI.String()) {
 		return
 	}
 	next := version{
@@ -131,6 +133,17 @@ func (g *Grants) written(r *match.Row, out detect.Output) {
 		return
 	}
 	g.put(r.Cluster, objectKey(kind, v.ObjectRef.Namespace.String(), name), next, out)
+}
+
+// isDryRun says whether a request's URI says that nothing is to be changed, as the API server reads it: the words alone may stand in
+// the value of something else.
+func isDryRun(uri string) bool {
+	_, query, _ := strings.Cut(uri, "?")
+	if !strings.Contains(query, "dryRun") && !strings.Contains(query, "%") {
+		return false
+	}
+	params, _ := url.ParseQuery(query) // what cannot be read of it the API server does not see either
+	return slices.Contains(params["dryRun"], "All")
 }
 
 func objectKey(kind, namespace, name string) string { return kind + " " + namespace + "/" + name }
@@ -188,15 +201,16 @@ func (g *Grants) put(cluster, key string, next version, out detect.Output) {
 	}
 }
 
-// forget drops the object that was changed longest ago.
+// forget drops the tenth of the objects that were changed longest ago.
 func (g *Grants) forget() {
-	oldest, at := "", int64(0)
-	for key, o := range g.objects {
-		if t := o.Versions[len(o.Versions)-1].Time; oldest == "" || t < at {
-			oldest, at = key, t
-		}
+	last := func(key string) int64 {
+		all := g.objects[key].Versions
+		return all[len(all)-1].Time
 	}
-	delete(g.objects, oldest)
+	keys := slices.SortedFunc(maps.Keys(g.objects), func(a, b string) int { return cmp.Compare(last(a), last(b)) })
+	for _, key := range keys[:len(keys)/10+1] {
+		delete(g.objects, key)
+	}
 }
 
 // compare tells what a version grants that the one before it did not, or that this is no longer so.

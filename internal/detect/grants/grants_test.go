@@ -97,6 +97,8 @@ func TestGrants(t *testing.T) {
 	requestOnly.RequestObject = audit.Span(role(read, allow("get", "", "secrets")))
 	dry := writing(2, "update", "clusterroles", "", "r", role(admin))
 	dry.RequestURI = "/apis/rbac.authorization.k8s.io/v1/clusterroles/r?dryRun=All"
+	feigned := writing(2, "update", "clusterroles", "", "r", role(admin))
+	feigned.RequestURI = "/apis/rbac.authorization.k8s.io/v1/clusterroles/r?fieldManager=dryRun=All&xdryRun=All"
 	toEve := `RBAC: allowed by ClusterRoleBinding "b" of ClusterRole "cluster-admin" to User "eve"`
 	toSA := `RBAC: allowed by ClusterRoleBinding "b" of ClusterRole "view" to ServiceAccount "bot/ci"`
 	made := writing(1, "create", "clusterroles", "", "r", role(read))
@@ -118,6 +120,7 @@ func TestGrants(t *testing.T) {
 		{"a patch of which nothing is known, then a change", []audit.Event{made, writing(2, "patch", "clusterroles", "", "r", ""), writing(3, "update", "clusterroles", "", "r", role(admin))}, nil},
 		{"refused", []audit.Event{made, failed}, nil},
 		{"a dry run", []audit.Event{made, dry}, nil},
+		{"what only looks like a dry run", []audit.Event{made, feigned}, []string{"role critical: jane widened ClusterRole r by update: it now also allows * *.*"}},
 		{"deleted and made again", []audit.Event{made, writing(2, "delete", "clusterroles", "", "r", ""), writing(3, "create", "clusterroles", "", "r", role(admin))}, nil},
 		{"a subject is added to a binding", []audit.Event{
 			writing(1, "create", "clusterrolebindings", "", "b", binding("cluster-admin", "User ann")), writing(2, "patch", "clusterrolebindings", "", "b", binding("cluster-admin", "User ann", "User eve"))},
