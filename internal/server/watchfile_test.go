@@ -3,11 +3,14 @@ package server
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"annals.dev/internal/detect"
+	"annals.dev/internal/detect/pack"
 )
 
 func TestReadWatch(t *testing.T) {
@@ -85,4 +88,34 @@ func FuzzParseWatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		_, _ = parseWatch("w.yaml", text) // it returns, and does not panic
 	})
+}
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// What docs/watch.md shows is read as it stands.
+func TestWatchAsDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "watch.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlock.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks of YAML, want 2", len(blocks))
+	}
+	cfg, err := parseWatch("watch.yaml", []byte(blocks[0][1]))
+	if err != nil {
+		t.Error(err)
+	}
+	// All keys that there are stand in it.
+	for _, part := range []any{cfg, cfg.Rules, cfg.Rules.Falco, cfg.Silence, cfg.Probes, cfg.Probes.Counters[0]} {
+		v := reflect.ValueOf(part)
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); v.Field(i).IsZero() {
+				t.Errorf("%s of %s is not shown", f.Tag.Get("json"), v.Type())
+			}
+		}
+	}
+	if p := pack.Parse(pack.Config{}, []detect.File{{Name: "saved.yml", Data: []byte(blocks[1][1])}}); len(p.Rules) != 1 || len(p.Problems) != 0 {
+		t.Errorf("the saved search: %+v", p)
+	}
 }
