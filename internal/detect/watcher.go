@@ -74,7 +74,7 @@ func NewWatcher(cfg WatchConfig) (*Watcher, []Problem, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &Watcher{cfg: cfg, log: cfg.Log, dir: filepath.Join(cfg.Dir, "detect"), subs: make(map[int]func(Recorded)), turn: make(chan struct{}, 1), fresh: true}
+	w := &Watcher{cfg: cfg, log: cfg.Log, dir: filepath.Join(cfg.Dir, "detect"), subs: make(map[int]func(Recorded)), turn: make(chan struct{}, 1), fresh: true, saved: time.Now()}
 	w.out = newRecorder(cfg.Ledger, w.log, w.tell)
 	problems := w.begin(cfg.Rules)
 	if err := disk.OS(cfg.Dir).MkdirAll("detect"); err != nil {

@@ -144,6 +144,7 @@ func (h *Hot) Read(ctx context.Context, rows []int, f func(row int, e *Stored) e
 	var scratch []byte
 	var ahead readAhead
 	var e Stored
+	origin := "" // most come one after the other from the same
 	for i, row := range rows {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -155,7 +156,10 @@ func (h *Hot) Read(ctx context.Context, rows []int, f func(row int, e *Stored) e
 		if err != nil {
 			return err
 		}
-		e = Stored{Cluster: h.cluster, Position: h.First + uint64(row), Origin: string(h.text(cOrigin, row)), Received: h.Cols[cReceived].I64[row]}
+		if from := h.text(cOrigin, row); string(from) != origin {
+			origin = string(from)
+		}
+		e = Stored{Cluster: h.cluster, Position: h.First + uint64(row), Origin: origin, Received: h.Cols[cReceived].I64[row]}
 		e.Bytes, e.Note = raw, string(h.text(cNote, row))
 		e.Dialect, e.Marks = format.Dialect(h.Cols[cDialect].I64[row]), format.Marks(h.Cols[cMarks].I64[row])
 		if scratch, err = format.View(e.Dialect, raw, &e.View, scratch); err != nil {
