@@ -7,6 +7,9 @@ import css from './shell.module.css'
 
 const AbsoluteRange = lazy(() => import('./AbsoluteRange'))
 
+/** What ends on the day on which it began says the day once. */
+const shorter = (label: string) => label.replace(/^(\S+) (\S+) → \1 /, '$1 $2 → ')
+
 /** Which time everything is about. */
 export function RangePicker() {
   const range = useRange()
@@ -28,7 +31,7 @@ export function RangePicker() {
         <Popover.Target>
           <Button kind="quiet" className={css.when} aria-haspopup="dialog" aria-expanded={open} onClick={() => setOpen((o) => !o)} data-testid="range">
             <Icon name="clock" size={14} />
-            <span>{range.label}</span>
+            <span>{shorter(range.label)}</span>
             <Icon name="chevron" size={12} />
           </Button>
         </Popover.Target>
