@@ -3,6 +3,7 @@ package detect
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,5 +92,37 @@ func TestLateInPieces(t *testing.T) {
 	}
 	if d := cmp.Diff(map[string]int{"count": 20, "range": 20}, found); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestWindowTooLarge: what does not fit into memory is told, and keeps nothing else from being found.
+func TestWindowTooLarge(t *testing.T) {
+	judged, window := maxJudged, maxWindow
+	maxJudged, maxWindow = 3, 5
+	defer func() { maxJudged, maxWindow = judged, window }()
+	w := &world{}
+	e := newTestEngine(t, w, only(t, "pods", "secrets", "count", "range", "few"))
+	feedAll(t, e, w, start, event{cluster: "prod", request: 1, resource: "nodes"})
+	advance(t, e, w, start)
+	for i := range 10 {
+		feedAll(t, e, w, start, get(2+i, time.Duration(i)*time.Second-48*time.Hour, "alice"))
+	}
+	secret := get(20, -47*time.Hour, "alice")
+	secret.resource = "secrets"
+	feedAll(t, e, w, start, secret)
+	advance(t, e, w, start.Add(askEvery))
+	found := map[string]int{}
+	for _, f := range w.standing() {
+		if f.Rule != "pods" {
+			found[f.Rule]++
+		}
+	}
+	// It is told of count in one hour, of range in two.
+	if d := cmp.Diff(map[string]int{"few": 1, BoundRule: 3}, found); d != "" {
+		t.Error(d)
+	}
+	err := Judge(t.Context(), w, e.rules, e.made["count"].rule, "prod", start.Add(-48*time.Hour).UnixMicro(), start.UnixMicro(), func(*Finding) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "shorter timespan") {
+		t.Errorf("%v", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -25,7 +24,12 @@ func (s *series) judgeLate(ctx context.Context, begun time.Time, long time.Durat
 			x.to = min(x.to, after(x.from, piece))
 		}
 		at := time.Now()
-		if err := s.judgeAgain(ctx, x, out); err != nil {
+		err := s.judgeAgain(ctx, x, out)
+		if errors.Is(err, errTooLarge) { // it would be so each time
+			s.lost(x.from, x.to, maxWindow)
+			err = nil
+		}
+		if err != nil {
 			return fmt.Errorf("rule %s in cluster %s, from %s on: %w", s.rule.ID, s.state.cluster, time.UnixMicro(x.from).UTC().Format(time.RFC3339), err)
 		}
 		if x.to == s.late[0].to {
@@ -127,9 +131,16 @@ func (s *series) forget(values []string, t told) {
 }
 
 // maxJudged is how many events are judged at once. Where there are more, less time is.
-const maxJudged = 300_000
+var maxJudged = 300_000
 
-var errTooMany = errors.New("too many events match")
+// maxWindow is how many events are judged at once at most, however long a correlation's timespan is: what they take must not be all
+// the memory that there is.
+var maxWindow = 2_000_000
+
+var (
+	errTooMany  = errors.New("too many events match")
+	errTooLarge = errors.New("more events match within its timespan than are judged at once")
+)
 
 // Judge hands what a correlation finds in a cluster, of requests received in [from, to], to f, in order of time, by asking history
 // for all that decides about it. Rules are all that it is over, in any order; others may be among them.
@@ -178,7 +189,7 @@ func judgeOnce(ctx context.Context, history History, rules []*Rule, root *Rule, 
 	}
 	limit := maxJudged
 	if to-from <= c.reach { // less time would not be fewer events
-		limit = math.MaxInt
+		limit = maxWindow
 	}
 	var out Collect
 	begin, n := before(from, c.reach), 0
@@ -193,7 +204,10 @@ func judgeOnce(ctx context.Context, history History, rules []*Rule, root *Rule, 
 			e.Feed(r, &out)
 		}
 	})
-	if n > limit {
+	switch {
+	case n > limit && limit == maxWindow:
+		return nil, fmt.Errorf("rule %s: %w, %d: give it a shorter timespan, or conditions that fewer events meet", root.ID, errTooLarge, limit)
+	case n > limit:
 		return nil, errTooMany
 	}
 	if err == nil {

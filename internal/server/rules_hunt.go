@@ -38,6 +38,11 @@ func (c *core) hunt(ctx context.Context, by *asker, q HuntQuestion, emit func(Fi
 			return end, err
 		}
 	}
+	leave, err := c.limits.statement(ctx, by) // it may go on for long: a caller's hunts wait for each other
+	if err != nil {
+		return end, err
+	}
+	defer leave()
 	for _, id := range ids {
 		if q.Text == "" {
 			if s, err := c.ruleOf(by, id); err != nil {
