@@ -21,16 +21,21 @@ by the values that the policy and the rule tell apart.
   cannot   nothing of what it is about is recorded, or too little
   never    it is true of no audit event, whatever the policy
 
-The exit code is 1 if a rule is blind, or cannot fire.`
+The exit code is 1 if a rule is blind, or cannot fire.
+
+With --suggest it goes the other way: it writes the policy that records the least with which all rules can
+fire, and says on standard error what coverage says of it.`
 
 const rulesCoverageExample = `  annals rules coverage --policy audit-policy.yaml
   annals rules coverage --policy builtin:starter --only cannot,blind
-  annals rules coverage --policy audit-policy.yaml falco_rules.yaml -v -o json`
+  annals rules coverage --policy audit-policy.yaml falco_rules.yaml -v -o json
+  annals rules coverage --suggest my-rules/ > audit-policy.yaml`
 
 type ruleCoverage struct {
 	*env
 	only    []string
 	verbose bool
+	suggest bool
 	output  string
 }
 
@@ -47,8 +52,9 @@ func newRulesCoverage(e *env) *cobra.Command {
 	f.StringVar(&policies.kubernetes, "kubernetes", "", "the Kubernetes version that the policy is for, such as 1.35 (default the newest)")
 	f.StringSliceVar(&x.only, "only", nil, "show only rules of which this is so: fires, partly, blind, cannot, never, beyond")
 	f.BoolVarP(&x.verbose, "verbose", "v", false, "show each rule that fires with an event on which it does")
+	f.BoolVar(&x.suggest, "suggest", false, "write the least policy that lets all rules fire")
 	f.StringVarP(&x.output, "output", "o", "text", "text or json")
-	perCall(cmd, "policy", "upstream", "kubernetes", "only", "verbose", "output")
+	perCall(cmd, "policy", "upstream", "kubernetes", "only", "verbose", "suggest", "output")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		known := []string{"fires", "partly", "blind", "cannot", "never", "beyond"}
 		for _, v := range x.only {
@@ -59,7 +65,9 @@ func newRulesCoverage(e *env) *cobra.Command {
 		switch {
 		case x.output != "text" && x.output != "json":
 			return usagef("--output %q: give text or json", x.output)
-		case from == "":
+		case x.suggest && from != "":
+			return usagef("--suggest makes a policy: leave out --policy")
+		case from == "" && !x.suggest:
 			return usagef("give the audit policy with --policy FILE, or builtin:NAME; annals policy show lists those")
 		}
 		p, err := reading.load(e, args)
@@ -67,18 +75,55 @@ func newRulesCoverage(e *env) *cobra.Command {
 			return err
 		}
 		e.tellProblems(p, "error")
+		bar := e.progress()
+		tell := func(done, total int) {
+			bar.show(int64(done), int64(total), fmt.Sprintf("%d of %d rules", min(done, len(p.Rules)), len(p.Rules)))
+		}
+		if x.suggest {
+			s := coverage.Suggest(p.Rules, tell)
+			bar.clear()
+			return x.suggestion(s)
+		}
 		loaded, err := e.loadPolicy(from, &policies)
 		if err != nil {
 			return err
 		}
-		bar := e.progress()
-		report := coverage.Check(p.Rules, &coverage.Policy{Policy: loaded.Policy, Name: loaded.name, Lines: loaded.lines}, func(done, total int) {
-			bar.show(int64(done), int64(total), fmt.Sprintf("%d of %d rules", done, total))
-		})
+		report := coverage.Check(p.Rules, &coverage.Policy{Policy: loaded.Policy, Name: loaded.name, Lines: loaded.lines}, tell)
 		bar.clear()
 		return x.print(report)
 	}
 	return cmd
+}
+
+// suggestion writes the policy, and what comes of it.
+func (x *ruleCoverage) suggestion(s *coverage.Suggestion) error {
+	if x.output == "json" {
+		if err := writeJSON(x.out, s); err != nil {
+			return err
+		}
+	} else if _, err := io.WriteString(x.out, s.YAML); err != nil {
+		return err
+	}
+	counts := map[coverage.Verdict]int{}
+	for _, r := range s.Results {
+		counts[r.Verdict]++
+		if r.Verdict == coverage.Partly || r.Verdict == coverage.Cannot || r.Verdict == coverage.Blind {
+			x.say("%s: %s under this policy: two rules ask for different levels of the same requests", r.Title, r.Verdict)
+		}
+	}
+	x.say("%s under this policy: %s", plural(len(s.Results), "rule"), tally(counts))
+	return nil
+}
+
+// tally is how many rules there are of each verdict.
+func tally(counts map[coverage.Verdict]int) string {
+	var parts []string
+	for _, v := range []coverage.Verdict{coverage.Fires, coverage.Partly, coverage.Blind, coverage.Cannot, coverage.Never, coverage.Beyond} {
+		if counts[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[v], v))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (x *ruleCoverage) print(report *coverage.Report) error {
@@ -102,13 +147,7 @@ func (x *ruleCoverage) print(report *coverage.Report) error {
 				return err
 			}
 		}
-		var parts []string
-		for _, v := range []coverage.Verdict{coverage.Fires, coverage.Partly, coverage.Blind, coverage.Cannot, coverage.Never, coverage.Beyond} {
-			if counts[v] > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", counts[v], v))
-			}
-		}
-		x.say("%s under %s: %s", plural(len(report.Results), "rule"), report.Policy, strings.Join(parts, ", "))
+		x.say("%s under %s: %s", plural(len(report.Results), "rule"), report.Policy, tally(counts))
 	}
 	if counts[coverage.Blind]+counts[coverage.Cannot] > 0 {
 		return &exitError{code: exitFailed}

@@ -21,7 +21,8 @@ type need struct {
 	name      string
 	user      *identity
 	level     audit.Level
-	stages    []audit.Stage // any one of them
+	stages    []audit.Stage // any one of them, or all
+	all       bool
 }
 
 // seen is what a rule makes of a request's events at a level.
@@ -31,6 +32,7 @@ type seen struct {
 	model  *model        // of the first at which it fires
 	stage  audit.Stage
 	ofWays []bool
+	at     map[audit.Stage][]bool // the same, by stage
 }
 
 func (p *proof) request(r *request) {
@@ -48,14 +50,10 @@ func (p *proof) request(r *request) {
 			return
 		}
 	}
-	n := need{class: p.class, verb: r.verb, namespace: r.namespace, name: r.name, user: r.user}
-	for _, level := range levels {
-		if s := p.at(r, level, 0); len(s.fires) > 0 {
-			n.level, n.stages = level, s.fires
-			break
-		}
+	n := p.need(r, &ideal)
+	if !p.bodiless {
+		p.needs = append(p.needs, n)
 	}
-	p.needs = append(p.needs, n)
 	if n.level.Order() > p.level.Order() {
 		p.level = n.level
 	}
@@ -94,6 +92,44 @@ func (p *proof) request(r *request) {
 		}
 	}
 	p.block(r, b)
+}
+
+// need is the least that has to be recorded of a request, for all alternatives that the rule has for it.
+func (p *proof) need(r *request, ideal *seen) need {
+	n := need{class: p.class, verb: r.verb, namespace: r.namespace, name: r.name, user: r.user}
+	wanted := slices.Clone(ideal.ofWays)
+	if len(p.ways) > 1 {
+		p.settle(r, audit.LevelRequestResponse, ideal.fires[0])
+		for i := range wanted {
+			wanted[i] = wanted[i] && !p.model(p.ways[i], r, audit.LevelRequestResponse, ideal.fires[0]).impossible
+		}
+	}
+	covers := func(has []bool) bool {
+		for i, want := range wanted {
+			if want && !has[i] {
+				return false
+			}
+		}
+		return true
+	}
+	for _, level := range levels {
+		s := p.at(r, level, 0)
+		if len(s.fires) == 0 || !covers(s.ofWays) {
+			continue
+		}
+		n.level = level
+		for _, stage := range s.fires {
+			if covers(s.at[stage]) {
+				n.stages = append(n.stages, stage)
+			}
+		}
+		if n.all = n.stages == nil; n.all {
+			n.stages = s.fires
+		}
+		return n
+	}
+	n.level, n.stages = audit.LevelRequestResponse, ideal.fires
+	return n
 }
 
 // testify keeps an event on which the rule fires.
@@ -196,7 +232,7 @@ func (r *request) describe() string {
 
 // at says what the rule makes of a request's events at a level, but for the stages that are omitted.
 func (p *proof) at(r *request, level audit.Level, omit uint8) (s seen) {
-	s.ofWays = make([]bool, len(p.ways))
+	s.ofWays, s.at = make([]bool, len(p.ways)), map[audit.Stage][]bool{}
 	for _, stage := range r.stages() {
 		if omit&(1<<stage.Order()) != 0 {
 			continue
@@ -217,9 +253,12 @@ func (p *proof) at(r *request, level audit.Level, omit uint8) (s seen) {
 			s.model, s.stage = m, stage
 		}
 		s.fires = append(s.fires, stage)
+		here := make([]bool, len(p.ways))
 		for i, way := range p.ways {
-			s.ofWays[i] = s.ofWays[i] || way.fold(p.scratch) != match.No && (!unseen || p.bodiless || way.worst(p.scratch, p.unseen, false) != match.No)
+			here[i] = way.fold(p.scratch) != match.No && (!unseen || p.bodiless || way.worst(p.scratch, p.unseen, false) != match.No)
+			s.ofWays[i] = s.ofWays[i] || here[i]
 		}
+		s.at[stage] = here
 	}
 	return s
 }
