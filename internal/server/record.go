@@ -33,6 +33,7 @@ const (
 	noteFailed   = "annals.dev/failed"   // why the question was not answered
 	noteQuestion = "annals.dev/question" // of a request whose body is not recorded
 	noteToken    = "annals.dev/token"    // the ID of the token that was made or ended
+	noteVerified = "annals.dev/verified" // what a verification came to: verdictOf
 	noteGranted  = "annals.dev/granted"  // and what it is good for
 
 	decisionKey = "authorization.k8s.io/decision"

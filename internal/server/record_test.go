@@ -82,7 +82,7 @@ func TestEachActIsOnRecord(t *testing.T) {
 		{"reader", "GET", "export?format=csv&archive=none", "", "create", "exports", "", 200, map[string]string{noteReturned: "12", noteComplete: "true"}, ""},
 		{"reader", "GET", "export?format=json&archive=none&query=name:none", "", "create", "exports", "", 200, map[string]string{noteReturned: "0", noteComplete: "true"}, ""},
 		{"reader", "GET", "export?format=moon", "", "create", "exports", "", 400, map[string]string{noteReturned: "", noteComplete: "false"}, ""},
-		{"auditor", "POST", "ledger/verify", `{"cluster":"prod"}`, "get", "ledger", "verify", 200, nil, `{"cluster":"prod"}`},
+		{"auditor", "POST", "ledger/verify", `{"cluster":"prod"}`, "get", "ledger", "verify", 200, map[string]string{noteVerified: "true"}, `{"cluster":"prod"}`},
 		{"auditor", "POST", "ledger/checkpoint", `{"cluster":"prod"}`, "get", "ledger", "checkpoint", 200, nil, ""},
 		{"reader", "POST", "ledger/verify", `{}`, "get", "ledger", "verify", 403, map[string]string{decisionKey: "forbid"}, `{}`},
 		{"admin", "POST", "tokens/list", `{}`, "list", "tokens", "", 200, nil, ""},
@@ -408,5 +408,19 @@ func BenchmarkRecord(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for want, kinds := range map[string][]ledger.FindingKind{
+		"true": nil, "tampered": {ledger.Missing, ledger.Tampered}, "bad-signature": {ledger.BadSignature, ledger.Unverifiable}, "missing": {ledger.Missing}, "unverifiable": {ledger.Unverifiable},
+	} {
+		r := new(ledger.Report)
+		for _, k := range kinds {
+			r.Findings = append(r.Findings, ledger.Finding{Kind: k})
+		}
+		if got := verdictOf(r); got != want {
+			t.Errorf("%v: %s, want %s", kinds, got, want)
+		}
 	}
 }

@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
+	"annals.dev/capture"
 	"annals.dev/internal/ledger"
 )
 
@@ -23,10 +26,23 @@ func (c *core) verify(ctx context.Context, _ *asker, q VerifyQuestion, emit func
 			cancel() // nobody listens any more
 		}
 	}))
-	if err == nil && q.From == 0 && q.To == 0 {
-		c.judged.put(report, time.Now())
+	if err == nil {
+		capture.Annotate(ctx, noteVerified, verdictOf(report))
+		if q.From == 0 && q.To == 0 {
+			c.judged.put(report, time.Now())
+		}
 	}
 	return report, err
+}
+
+// verdictOf is what a verification came to, in a word: "true", or the worst that was found.
+func verdictOf(r *ledger.Report) string {
+	for _, kind := range []ledger.FindingKind{ledger.Tampered, ledger.Missing, ledger.BadSignature, ledger.Unverifiable} {
+		if slices.ContainsFunc(r.Findings, func(f ledger.Finding) bool { return f.Kind == kind }) {
+			return strings.ReplaceAll(string(kind), " ", "-")
+		}
+	}
+	return "true"
 }
 
 func (q VerifyQuestion) options(progress func(VerifyProgress)) ledger.VerifyOptions {
