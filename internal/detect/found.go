@@ -2,11 +2,13 @@ package detect
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"annals.dev/audit"
 	"annals.dev/internal/match"
 )
 
@@ -30,7 +32,33 @@ func findSingle(rule *Rule, r *match.Row, q Request) *Finding {
 	} else {
 		f.Summary = f.sentence()
 	}
+	if changesNothing(r.View) {
+		f.Summary += " (a dry run: nothing was changed)"
+		f.Severity = Severities[min(slices.Index(Severities, Low), max(0, slices.Index(Severities, f.Severity)))]
+	}
 	return f
+}
+
+// changesNothing says whether an event is of a dry run, such as kubectl diff makes: what it would have done is worth knowing, but
+// nobody need get up for it. Subresources and other verbs may take no notice of the parameter, and the answer about a secret
+// gives the secret away.
+func changesNothing(v *audit.View) bool {
+	switch string(v.Verb) {
+	case "create", "update", "patch":
+		return len(v.ObjectRef.Subresource) == 0 && !v.ObjectRef.Resource.Is("secrets") && IsDryRun(v.RequestURI.String())
+	}
+	return false
+}
+
+// IsDryRun says whether a request's URI says that nothing is to be changed, as the API server reads it: the words alone may stand in
+// the value of something else.
+func IsDryRun(uri string) bool {
+	_, query, _ := strings.Cut(uri, "?")
+	if !strings.Contains(query, "dryRun") && !strings.Contains(query, "%") {
+		return false
+	}
+	params, _ := url.ParseQuery(query) // what cannot be read of it the API server does not see either
+	return slices.Contains(params["dryRun"], "All")
 }
 
 // sentence is a finding in words: the rule's title, who did what, and how it ended.

@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -111,7 +110,7 @@ func (g *Grants) written(r *match.Row, out detect.Output) {
 	if !strings.HasSuffix(kind, "roles") && !strings.HasSuffix(kind, "bindings") || v.ObjectRef.Subresource != nil || !v.Stage.Is(string(audit.StageResponseComplete)) {
 		return
 	}
-	if isDryRun(v.RequestURI.String()) {
+	if detect.IsDryRun(v.RequestURI.String()) {
 		return
 	}
 	next := version{
@@ -133,17 +132,6 @@ func (g *Grants) written(r *match.Row, out detect.Output) {
 		return
 	}
 	g.put(r.Cluster, objectKey(kind, v.ObjectRef.Namespace.String(), name), next, out)
-}
-
-// isDryRun says whether a request's URI says that nothing is to be changed, as the API server reads it: the words alone may stand in
-// the value of something else.
-func isDryRun(uri string) bool {
-	_, query, _ := strings.Cut(uri, "?")
-	if !strings.Contains(query, "dryRun") && !strings.Contains(query, "%") {
-		return false
-	}
-	params, _ := url.ParseQuery(query) // what cannot be read of it the API server does not see either
-	return slices.Contains(params["dryRun"], "All")
 }
 
 func objectKey(kind, namespace, name string) string { return kind + " " + namespace + "/" + name }
