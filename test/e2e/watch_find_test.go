@@ -52,7 +52,7 @@ func (a *annals) findings(args ...string) ([]finding, error) {
 	return answer.Findings, nil
 }
 
-// hearer is a receiver of alerts that takes a message only the second time, as one does that was just started anew.
+// hearer is a receiver of alerts that does not take every message at once: it refuses some at first, as one does that is busy.
 type hearer struct {
 	url string
 
