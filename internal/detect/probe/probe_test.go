@@ -146,13 +146,17 @@ func TestCounters(t *testing.T) {
 	step(1000, 0, 0)
 	step(2000, 0, 1000) // all came
 	step(3000, 0, 985)  // what two clocks explain
-	step(4000, 0, 700)
-	step(5000, 7, 1000)
+	step(4000, 0, 1015) // and it came
+	step(5000, 0, 700)
+	step(6000, 7, 1000)
+	step(7000, 0, 990)
+	step(8000, 0, 990)
+	step(9000, 0, 990) // a few each time
 	acts, bodies := recorded(t, l)
-	if diff := cmp.Diff([]string{"create gaps prod", "create gaps prod"}, acts); diff != "" {
+	if diff := cmp.Diff([]string{"create gaps prod", "create gaps prod", "create gaps prod"}, acts); diff != "" {
 		t.Fatal("-want +got:\n" + diff)
 	}
-	for i, want := range []string{`"missing":300`, `"errors":7`} {
+	for i, want := range []string{`"missing":300`, `"errors":7`, `"missing":30`} {
 		if !strings.Contains(bodies[i], want) {
 			t.Errorf("gap %d has no %s: %s", i, want, bodies[i])
 		}
