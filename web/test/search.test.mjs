@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { Person, screen, served, unzip, whole } from './browser.mjs'
+import { becomes, Person, screen, served, unzip, whole } from './browser.mjs'
 import { createHash } from 'node:crypto'
 
 const held = served()
