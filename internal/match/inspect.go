@@ -93,3 +93,26 @@ func (t *numberTest) samples() []string {
 	}
 	return all
 }
+
+// Predicate puts together again what was taken apart.
+func (p *Part) Predicate() *Predicate { return &Predicate{p.node()} }
+
+func (p *Part) node() node {
+	switch {
+	case p.Leaf != nil:
+		return p.Leaf.node
+	case p.Not != nil:
+		return not{p.Not.node()}
+	case p.Or != nil:
+		some := make(or, len(p.Or))
+		for i, c := range p.Or {
+			some[i] = c.node()
+		}
+		return some
+	}
+	all := make(and, len(p.And))
+	for i, c := range p.And {
+		all[i] = c.node()
+	}
+	return all
+}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"annals.dev/audit"
-	"annals.dev/internal/detect/lint"
 	"annals.dev/internal/format"
 	"annals.dev/internal/match"
 )
@@ -204,11 +203,11 @@ func (e *event) setUser(user map[string]any, rest string, values []string) {
 }
 
 // body is what is known of the body's type.
-func (e *event) body(top string) *lint.Body {
+func (e *event) body(top string) *Body {
 	if e.request.path != "" || top == "requestObject" && e.request.verb == "delete" {
 		return nil
 	}
-	return lint.BodyOf(e.request.group, e.request.resource, e.request.sub)
+	return BodyOf(e.request.group, e.request.resource, e.request.sub)
 }
 
 func (e *event) setBody(top, rest string, below bool, values []string) {
@@ -221,7 +220,7 @@ func (e *event) setBody(top, rest string, below bool, values []string) {
 	}
 	path := split(rest)
 	lists := make([]bool, len(path))
-	var shape lint.Shape
+	var shape Shape
 	if b := e.body(top); b != nil {
 		shape, _ = b.At(path)
 		lists = b.Lists(path)
@@ -230,11 +229,11 @@ func (e *event) setBody(top, rest string, below bool, values []string) {
 		var value any = v
 		n, err := strconv.ParseFloat(v, 64)
 		switch {
-		case shape == lint.Bool:
+		case shape == Bool:
 			value = v == "true"
-		case shape == lint.Object:
+		case shape == Object:
 			value = map[string]any{v: v}
-		case (shape == lint.Number || shape == lint.Nowhere || shape == lint.Anything) && err == nil:
+		case (shape == Number || shape == Nowhere || shape == Anything) && err == nil:
 			value = n
 		}
 		e.nth(e.under(top), path, lists, value, i)

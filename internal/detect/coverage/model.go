@@ -127,10 +127,47 @@ func (s *search) run() *model {
 	switch {
 	case s.found != nil:
 		return s.found
-	case closed && s.nodes < maxNodes && s.tried == 0:
+	case closed && s.nodes < maxNodes && s.tried == 0, !closed && s.refuted():
 		return &model{impossible: true}
 	}
 	return &model{}
+}
+
+// refuted says whether the fields of which all values are known do not let the condition be true, whatever the others have.
+func (s *search) refuted() bool {
+	s.fields = slices.DeleteFunc(s.fields, func(f field) bool { return !f.closed })
+	if len(s.fields) == 0 {
+		return false
+	}
+	s.nodes, s.chosen = 0, s.chosen[:len(s.fields)]
+	return !s.open(0) && s.nodes < maxNodes
+}
+
+// open says whether the condition may be true with some values of the fields from n on.
+func (s *search) open(n int) bool {
+	if s.nodes++; s.nodes >= maxNodes {
+		return true
+	}
+	if s.root.fold(s.truths) == match.No {
+		return false
+	}
+	if n == len(s.fields) {
+		return true
+	}
+	defer func() {
+		for _, i := range s.fields[n].leaves {
+			s.truths[i] = match.Maybe
+		}
+	}()
+	for _, c := range s.fields[n].choices {
+		for j, i := range s.fields[n].leaves {
+			s.truths[i] = c.truths[j]
+		}
+		if s.open(n + 1) {
+			return true
+		}
+	}
+	return false
 }
 
 // descend gives the fields from n on their values.

@@ -1,12 +1,12 @@
 package coverage
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"annals.dev/audit"
-	"annals.dev/internal/detect/lint"
 	"annals.dev/internal/match"
 	"annals.dev/policy"
 )
@@ -292,9 +292,9 @@ func (p *proof) settle(r *request, level audit.Level, stage audit.Stage) (unseen
 	for _, i := range p.by[aboutConstant] {
 		p.scratch[i] = nothing[i]
 	}
-	hasBody, hasAnswer := r.hasBody(stage), r.hasAnswer(stage)
-	body(aboutRequest, hasBody, hasBody && level.AtLeast(audit.LevelRequest))
-	body(aboutResponse, hasAnswer, hasAnswer && level.AtLeast(audit.LevelRequestResponse))
+	// A body that comes with a later stage is not seen either.
+	body(aboutRequest, r.hasBody(audit.StageResponseComplete), r.hasBody(stage) && level.AtLeast(audit.LevelRequest))
+	body(aboutResponse, true, r.hasAnswer(stage) && level.AtLeast(audit.LevelRequestResponse))
 	for _, i := range p.by[aboutFree] {
 		if !r.free(p.leaves[i].field, stage) {
 			p.scratch[i] = nothing[i]
@@ -306,7 +306,7 @@ func (p *proof) settle(r *request, level audit.Level, stage audit.Stage) (unseen
 // could says whether the body of a request may have a field: of what is built in, the types say so.
 func (r *request) could(field string) bool {
 	top, rest, _ := strings.Cut(field, ".")
-	builtin := lint.BodyOf(r.group, r.resource, r.sub)
+	builtin := BodyOf(r.group, r.resource, r.sub)
 	whole := r.sub == "" || r.sub == "status" || r.sub == "approval" || r.sub == "ephemeralcontainers" || r.sub == "resize"
 	switch {
 	case builtin == nil:
@@ -325,7 +325,7 @@ func (r *request) could(field string) bool {
 		return true
 	}
 	shape, _ := builtin.At(split(rest))
-	return shape != lint.Nowhere
+	return shape != Nowhere
 }
 
 // recall puts the truths of the tests of one kind, with one value, into truths.
@@ -420,7 +420,8 @@ func (p *proof) settleURI(r *request) {
 	}
 	var rows []*match.Row
 	for _, uri := range p.urisOf(r) {
-		rows = append(rows, rowOf(map[string]any{"requestURI": uri}))
+		text, _ := json.Marshal(uri)
+		rows = append(rows, &match.Row{View: &audit.View{AuditID: audit.Text("x"), RequestURI: text[1 : len(text)-1]}})
 	}
 	var all []match.Truth
 	defer func() {

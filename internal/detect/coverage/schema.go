@@ -1,4 +1,4 @@
-package lint
+package coverage
 
 import (
 	"encoding/json"
@@ -83,7 +83,7 @@ const (
 // At tells what stands at a path, through lists, and how many of its members there are. Several is set where a list is passed.
 func (b *Body) At(path []string) (shape Shape, depth int) {
 	for _, t := range b.types {
-		if s, d := at(t, path); s != Nowhere {
+		if s, d := shapeAt(t, path); s != Nowhere {
 			return s, len(path)
 		} else if d > depth {
 			depth = d
@@ -95,8 +95,8 @@ func (b *Body) At(path []string) (shape Shape, depth int) {
 // Members are the names below a path, as far as they are fixed.
 func (b *Body) Members(path []string) (names []string) {
 	for _, t := range b.types {
-		if t = walk(t, path); t != nil && t.Kind() == reflect.Struct {
-			each(t, func(name string, _ reflect.Type) { names = append(names, name) })
+		if t = typeAt(t, path); t != nil && t.Kind() == reflect.Struct {
+			eachMember(t, func(name string, _ reflect.Type) { names = append(names, name) })
 		}
 	}
 	slices.Sort(names)
@@ -105,19 +105,19 @@ func (b *Body) Members(path []string) (names []string) {
 
 var marshaler = reflect.TypeFor[json.Marshaler]()
 
-// plain takes pointers and lists off a type.
-func plain(t reflect.Type) reflect.Type {
+// elementOf takes pointers and lists off a type.
+func elementOf(t reflect.Type) reflect.Type {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8 {
 		t = t.Elem()
 	}
 	return t
 }
 
-func at(t reflect.Type, path []string) (Shape, int) {
+func shapeAt(t reflect.Type, path []string) (Shape, int) {
 	for i, name := range path {
-		t = plain(t)
+		t = elementOf(t)
 		switch {
-		case open(t):
+		case anyJSON(t):
 			return Anything, i
 		case t.Kind() == reflect.Map:
 			t = t.Elem()
@@ -125,15 +125,15 @@ func at(t reflect.Type, path []string) (Shape, int) {
 		case t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(marshaler):
 			return Nowhere, i
 		}
-		below := member(t, name)
+		below := memberOf(t, name)
 		if below == nil {
 			return Nowhere, i
 		}
 		t = below
 	}
-	t = plain(t)
+	t = elementOf(t)
 	switch {
-	case open(t):
+	case anyJSON(t):
 		return Anything, len(path)
 	case t.Name() == "IntOrString":
 		return Text, len(path)
@@ -147,26 +147,26 @@ func at(t reflect.Type, path []string) (Shape, int) {
 	return Text, len(path)
 }
 
-// open says whether a type holds whatever JSON there is.
-func open(t reflect.Type) bool {
+// anyJSON says whether a type holds whatever JSON there is.
+func anyJSON(t reflect.Type) bool {
 	return t.Kind() == reflect.Interface || slices.Contains([]string{"RawExtension", "JSON", "FieldsV1", "Unknown"}, t.Name())
 }
 
-func walk(t reflect.Type, path []string) reflect.Type {
+func typeAt(t reflect.Type, path []string) reflect.Type {
 	for _, name := range path {
-		if t = plain(t); t.Kind() == reflect.Map {
+		if t = elementOf(t); t.Kind() == reflect.Map {
 			t = t.Elem()
 		} else if t.Kind() != reflect.Struct {
 			return nil
-		} else if t = member(t, name); t == nil {
+		} else if t = memberOf(t, name); t == nil {
 			return nil
 		}
 	}
-	return plain(t)
+	return elementOf(t)
 }
 
-func member(t reflect.Type, name string) (found reflect.Type) {
-	each(t, func(n string, of reflect.Type) {
+func memberOf(t reflect.Type, name string) (found reflect.Type) {
+	eachMember(t, func(n string, of reflect.Type) {
 		if n == name {
 			found = of
 		}
@@ -174,16 +174,16 @@ func member(t reflect.Type, name string) (found reflect.Type) {
 	return found
 }
 
-// each hands the members of a struct as JSON has them to f.
-func each(t reflect.Type, f func(name string, of reflect.Type)) {
+// eachMember hands the members of a struct as JSON has them to f.
+func eachMember(t reflect.Type, f func(name string, of reflect.Type)) {
 	for i := range t.NumField() {
 		field := t.Field(i)
 		name, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
 		case name == "-" || !field.IsExported():
 		case name == "" && (strings.Contains(rest, "inline") || field.Anonymous):
-			if in := plain(field.Type); in.Kind() == reflect.Struct {
-				each(in, f)
+			if in := elementOf(field.Type); in.Kind() == reflect.Struct {
+				eachMember(in, f)
 			}
 		case name != "":
 			f(name, field.Type)
@@ -196,12 +196,12 @@ func (b *Body) Lists(path []string) []bool {
 	lists := make([]bool, len(path))
 	for _, t := range b.types {
 		for i := range path {
-			below := plain(t)
+			below := elementOf(t)
 			switch below.Kind() {
 			case reflect.Map:
 				t = below.Elem()
 			case reflect.Struct:
-				if t = member(below, path[i]); t == nil {
+				if t = memberOf(below, path[i]); t == nil {
 					below = nil
 				}
 			default:
