@@ -29,7 +29,7 @@ fire, and says on standard error what coverage says of it.`
 const rulesCoverageExample = `  annals rules coverage --policy audit-policy.yaml
   annals rules coverage --policy builtin:starter --only cannot,blind
   annals rules coverage --policy audit-policy.yaml falco_rules.yaml -v -o json
-  annals rules coverage --suggest my-rules/ > audit-policy.yaml`
+  annals rules coverage --suggest my-rules/ > least-policy.yaml`
 
 type ruleCoverage struct {
 	*env
