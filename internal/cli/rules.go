@@ -38,7 +38,7 @@ func newRules(e *env) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesList(e), newRulesTest(e), newRulesLint(e), newRulesCoverage(e))
+	cmd.AddCommand(newRulesList(e), newRulesTest(e), newRulesLint(e), newRulesHunt(e), newRulesExplain(e), newRulesCoverage(e))
 	return cmd
 }
 

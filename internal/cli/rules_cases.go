@@ -35,7 +35,8 @@ What an event lacks is filled in; docs/rule-tools.md has all that can be said. A
 as many findings of the rule as it says, or 1; one under quiet none. The exit code is 1 if a case fails.`
 
 const rulesTestExample = `  annals rules test
-  annals rules test my-rules/ -v`
+  annals rules test my-rules/ -v
+  annals rules test my-rules/ --events audit.log`
 
 type ruleTesting struct {
 	*env
@@ -68,12 +69,14 @@ type testedCase struct {
 func newRulesTest(e *env) *cobra.Command {
 	t := &ruleTesting{env: e}
 	var reading ruleReading
+	var events string
 	cmd := &cobra.Command{Use: "test [PATH…]", Short: "Hold rules to the events beside them", Long: rulesTestLong, Example: rulesTestExample}
 	reading.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "name each case")
 	f.StringVarP(&t.output, "output", "o", "text", "text or json")
-	perCall(cmd, "verbose", "output")
+	f.StringVar(&events, "events", "", "run the rules over a file of audit events instead, and print what they find")
+	perCall(cmd, "verbose", "output", "events")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if t.output != "text" && t.output != "json" {
 			return usagef("--output %q: give text or json", t.output)
@@ -85,6 +88,10 @@ func newRulesTest(e *env) *cobra.Command {
 		p, err := pack.Load(cfg)
 		if err != nil {
 			return err
+		}
+		if events != "" {
+			e.tellProblems(p, "error")
+			return t.overFile(p.Rules, events)
 		}
 		return t.run(p)
 	}
