@@ -60,7 +60,7 @@ func (c *Config) Check() error {
 	for i, h := range c.Inhibit {
 		at := fmt.Sprintf("inhibit[%d]", i)
 		if rank(h.Severity) < 1 {
-			wrong(at+".severity", "%q: one of %v", h.Severity, detect.Severities[1:])
+			wrong(at+".severity", "%q: one of %s", h.Severity, list(detect.Severities[1:]))
 		}
 		if len(h.By) == 0 {
 			wrong(at+".by", "it says nothing: with nothing in common, one finding would mute all others")
@@ -78,7 +78,7 @@ func (c *Config) checkRoutes(names map[string]bool, wrong wrongFunc) {
 		r := &c.Routes[i]
 		at := fmt.Sprintf("routes[%d]", i)
 		if r.Severity != "" && rank(r.Severity) < 0 {
-			wrong(at+".severity", "%q: one of %v", r.Severity, detect.Severities)
+			wrong(at+".severity", "%q: one of %s", r.Severity, list(detect.Severities))
 		}
 		if len(r.To) == 0 {
 			wrong(at+".to", "it names no destination: what it takes would be told to nobody")
@@ -129,10 +129,19 @@ func checkBy(at string, by []string, wrong wrongFunc) {
 // rank is a severity's place, -1 if there is none such.
 func rank(s detect.Severity) int { return slices.Index(detect.Severities, s) }
 
+// list is words as a sentence has them.
+func list[W ~string](words []W) string {
+	var all []string
+	for _, w := range words {
+		all = append(all, string(w))
+	}
+	return strings.Join(all, ", ")
+}
+
 func (d *Destination) check() (errs []error) {
 	wrong := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
 	if !slices.Contains(kinds, d.Kind) {
-		return []error{fmt.Errorf("kind %q: one of %v", d.Kind, kinds)}
+		return []error{fmt.Errorf("kind %q: one of %s", d.Kind, list(kinds))}
 	}
 	if t := time.Duration(d.Timeout); t > maxTimeout || t != 0 && t < 100*time.Millisecond {
 		wrong("a timeout of %v: 100ms to %v", d.Timeout, maxTimeout)

@@ -151,7 +151,7 @@ func (e *env) catchUp(ctx context.Context, client *server.Client) error {
 	bar := e.progress()
 	defer bar.clear()
 	return client.CatchUp(ctx, func(done, total uint64) {
-		bar.show(int64(done), int64(total), fmt.Sprintf("rules look at %s events", count(total)))
+		bar.show(int64(done), int64(total), "rules look at "+plural(total, "event"))
 	})
 }
 

@@ -102,7 +102,7 @@ func who(f *detect.Finding) string {
 // on is what it was about: pods/exec web-1 in prod.
 func on(f *detect.Finding) string {
 	s := strings.TrimSpace(f.Resource + " " + f.Name)
-	if f.Namespace != "" {
+	if f.Namespace != "" && f.Resource != "namespaces" { // a namespace's events name it as its own
 		s = strings.TrimSpace(s + " in " + f.Namespace)
 	}
 	return s

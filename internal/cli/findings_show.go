@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -50,7 +51,7 @@ func (e *env) tellFinding(w io.Writer, d *server.FindingDetail, a *findingFlags)
 
 	t.title("Why")
 	for _, m := range f.Matched {
-		line := m.Test
+		line := cmp.Or(m.Test, m.Field)
 		if len(m.Values) > 0 {
 			line += "  ←  " + strings.Join(m.Values, ", ")
 		}

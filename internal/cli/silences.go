@@ -44,7 +44,9 @@ func newSilencesList(e *env) *cobra.Command {
 		}
 		return e.withClient(cmd.Context(), func(client *server.Client) error {
 			p := &printer{w: e.out, format: a.output, list: "silences", header: []string{"ID", "FROM", "UNTIL", "OWNER", "MATCH", "REASON"}}
+			n := 0
 			_, err := client.Silences(cmd.Context(), server.SilencesQuestion{Ended: ended}, func(s server.Silence) error {
+				n++
 				return p.row(func() []string {
 					return []string{s.ID, formatTime(s.Start, a.zone()), formatTime(s.End, a.zone()), s.Owner, matchText(s.Match), s.Reason}
 				}, func() ([]byte, error) { return json.Marshal(s) })
@@ -52,7 +54,11 @@ func newSilencesList(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.end(nil)
+			if err := p.end(nil); err != nil {
+				return err
+			}
+			e.say("%s", plural(n, "silence"))
+			return nil
 		})
 	}
 	return cmd
@@ -195,7 +201,9 @@ func newAlerts(e *env) *cobra.Command {
 
 func (e *env) listAlerts(ctx context.Context, client *server.Client, q server.AlertsQuestion, a *asking) error {
 	p := &printer{w: e.out, format: a.output, list: "alerts", header: []string{"TIME", "RESULT", "TO", "SEVERITY", "FINDINGS", "ABOUT", "REASON"}}
+	n := 0
 	end, err := client.Alerts(ctx, q, func(o server.Delivery) error {
+		n++
 		return p.row(func() []string {
 			return []string{formatTime(o.Time, a.zone()), string(o.Result), o.Destination, string(o.Severity), count(o.Count), matchText(o.Group), o.Reason}
 		}, func() ([]byte, error) { return json.Marshal(o) })
@@ -206,6 +214,7 @@ func (e *env) listAlerts(ctx context.Context, client *server.Client, q server.Al
 	if err := p.end(map[string]any{"destinations": end.Destinations}); err != nil {
 		return err
 	}
+	e.say("%s", plural(n, "outcome"))
 	for _, d := range end.Destinations {
 		if d.Error != "" {
 			e.say("%s has not taken anything since %s: %s; %s wait", d.Name, formatTime(d.Since, a.zone()), d.Error, plural(d.Messages, "message"))

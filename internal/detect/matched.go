@@ -18,7 +18,11 @@ func matchedBy(rule *Rule, r *match.Row) (all []Matched) {
 	for _, e := range rule.Where.Why(r) {
 		test := clip(e.Test)
 		if e.Absent {
-			test = "not " + test
+			if is, denied := strings.CutPrefix(test, "not "); denied {
+				test = is
+			} else {
+				test = "not " + test
+			}
 		}
 		all = append(all, Matched{Field: e.Field, Test: test, Values: e.Values})
 	}

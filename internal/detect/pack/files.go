@@ -26,7 +26,7 @@ func gather(cfg Config) (files []detect.File, err error) {
 	for _, path := range cfg.Paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("rules: %w: correct rules.paths", err)
+			return nil, fmt.Errorf("rules: %w: correct the path, in watch.yaml it is one of rules.paths", err)
 		}
 		if info.IsDir() {
 			found, err := folder(os.DirFS(path), ".", path)

@@ -17,8 +17,8 @@ import (
 type Config struct {
 	Builtin      *bool                      `json:"builtin,omitempty"`      // ours; true where it is not said
 	Paths        []string                   `json:"paths,omitempty"`        // files, and folders with all *.yml and *.yaml in them
-	Disable      []string                   `json:"disable,omitempty"`      // IDs of rules that are not used
-	Severity     map[string]detect.Severity `json:"severity,omitempty"`     // by ID, in place of the rule's own
+	Disable      []string                   `json:"disable,omitempty"`      // IDs or names of rules that are not used
+	Severity     map[string]detect.Severity `json:"severity,omitempty"`     // by ID or name, in place of the rule's own
 	Placeholders map[string][]string        `json:"placeholders,omitempty"` // approved_networks, production_namespaces, …; see Placeholders for the defaults
 	Falco        Falco                      `json:"falco,omitzero"`
 }
@@ -123,6 +123,7 @@ func (p *Pack) single() {
 
 // apply switches rules off and gives them other severities. A rule that a correlation looks at goes on in silence.
 func (p *Pack) apply(cfg Config) {
+	cfg = p.named(cfg)
 	needed, known := map[string]bool{}, map[string]bool{}
 	for _, r := range p.Rules {
 		known[r.ID] = true
@@ -134,7 +135,7 @@ func (p *Pack) apply(cfg Config) {
 	}
 	for _, id := range slices.Concat(cfg.Disable, slices.Sorted(maps.Keys(cfg.Severity))) {
 		if !known[id] {
-			p.problem(detect.Problem{Rule: id, Kind: "warning", Message: "there is no rule with this ID to switch off or to give a severity to: annals rules list shows the IDs"})
+			p.problem(detect.Problem{Rule: id, Kind: "warning", Message: "there is no rule with this ID or name to switch off or to give a severity to: annals rules list shows which there are"})
 		}
 	}
 	var on []*detect.Rule
@@ -155,4 +156,29 @@ func (p *Pack) apply(cfg Config) {
 		}
 	}
 	p.Rules = on
+}
+
+// named is the configuration with IDs where it has rules' names.
+func (p *Pack) named(cfg Config) Config {
+	ids := map[string]string{}
+	for _, r := range p.Rules {
+		if r.Name != "" && ids[r.Name] == "" {
+			ids[r.Name] = r.ID
+		}
+	}
+	for _, r := range p.Rules {
+		ids[r.ID] = r.ID
+	}
+	var off []string
+	for _, x := range cfg.Disable {
+		off = append(off, cmp.Or(ids[x], x))
+	}
+	severity := map[string]detect.Severity{}
+	for x, s := range cfg.Severity {
+		if id := cmp.Or(ids[x], x); severity[id] == "" || id == x { // what names the ID goes before what names the name
+			severity[id] = s
+		}
+	}
+	cfg.Disable, cfg.Severity = off, severity
+	return cfg
 }

@@ -144,6 +144,18 @@ func TestDisabledButNeeded(t *testing.T) {
 	}
 }
 
+// Rules go by the names that findings show, too; an ID goes before a name.
+func TestNamed(t *testing.T) {
+	p := &Pack{Rules: []*detect.Rule{{ID: "1", Name: "one"}, {ID: "2", Name: "two"}, {ID: "one", Name: "three"}}}
+	p.apply(Config{Disable: []string{"two"}, Severity: map[string]detect.Severity{"one": detect.High, "three": detect.Low}})
+	if d := cmp.Diff([]string{"1 ", "one high"}, ids(p.Rules)); d != "" {
+		t.Errorf("rules (-want +got):\n%s", d)
+	}
+	if len(p.Off) != 1 || p.Off[0].ID != "2" || len(p.Problems) > 0 {
+		t.Errorf("off %+v, problems %+v", p.Off, p.Problems)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(search("a", "verb:get")))
 	f.Add([]byte("- rule: x\n"))
