@@ -36,7 +36,7 @@ as many findings of the rule as it says, or 1; one under quiet none. The exit co
 
 const rulesTestExample = `  annals rules test
   annals rules test my-rules/ -v
-  annals rules test my-rules/ --events audit.log`
+  annals rules test my-rules/ --events /var/log/kubernetes/audit/audit.log`
 
 type ruleTesting struct {
 	*env

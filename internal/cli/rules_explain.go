@@ -28,9 +28,9 @@ With --event it holds the rule against events, test by test, with the values tha
 any form, of standard input (-), one on the command line, or one of the ledger as CLUSTER/POSITION.`
 
 const rulesExplainExample = `  annals rules explain exec-into-container
-  annals rules explain exec-into-container --event audit.log
+  annals rules explain exec-into-container --event /var/log/kubernetes/audit/audit.log
   annals rules explain exec-into-container --event prod/1042
-  annals rules explain 'A role that grants everything' -o json`
+  annals rules explain 'A command was run in a container' -o json`
 
 // maxExplained bounds how many events of a file are told of.
 const maxExplained = 20

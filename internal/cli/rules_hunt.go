@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,8 +24,8 @@ or - for standard input. After the findings a line on standard error says what t
 out, the exit code is 3.`
 
 const rulesHuntExample = `  annals rules hunt exec-into-container --since 7d
-  annals rules hunt my-rule.yml --since 30d --cluster prod
-  annals rules hunt my-rule.yml --fail-if-any`
+  annals rules hunt my-rules/shell.yml --since 30d --cluster prod
+  annals rules hunt my-rules/shell.yml --fail-if-any`
 
 // maxRuleFile bounds a file of rules that is sent to a server.
 const maxRuleFile = 1 << 20
@@ -112,7 +113,13 @@ func newRulesHunt(e *env) *cobra.Command {
 func (r *ruleReading) hunted(e *env, name string, q *server.HuntQuestion) error {
 	if name != "-" {
 		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
+		if err == nil && info.IsDir() {
+			return usagef("%s is a folder: hunt with one file of rules at a time", name)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			if strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".yaml") {
+				return err
+			}
 			q.IDs = []string{name}
 			if p, err := r.load(e, nil); err == nil { // a title is known here alone
 				if rule, err := findRule(p, name); err == nil {
