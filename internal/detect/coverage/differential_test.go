@@ -279,8 +279,11 @@ func TestDifferential(t *testing.T) {
 			a, name := r.ask()
 			d := evaluator.Decide(&a)
 			outcome := r.IntN(30)
-			does, would, blindly := false, false, false
+			does, would, panics := false, false, r.IntN(10) == 0
 			for _, stage := range someStages {
+				if stage == audit.StagePanic != panics && (stage == audit.StagePanic || stage == audit.StageResponseComplete) {
+					continue // it ends in the one or in the other
+				}
 				matches := func(level audit.Level) bool {
 					e := r.record(&a, name, level, stage, outcome)
 					var v audit.View
@@ -291,7 +294,6 @@ func TestDifferential(t *testing.T) {
 				}
 				if d.Level != audit.LevelNone && !d.Omit.Has(stage) && matches(d.Level) {
 					does = true
-					blindly = blindly || !matches(audit.LevelRequestResponse)
 				}
 			}
 			if does {
@@ -302,7 +304,7 @@ func TestDifferential(t *testing.T) {
 				t.Fatalf("%s\nit fires on %+v by %+v, recorded at %s but for stages %v", said(), a, a.User, d.Level, d.Omit)
 			case would && res.Verdict == Never:
 				t.Fatalf("%s\nit is true of %+v by %+v", said(), a, a.User)
-			case would && !does && res.Verdict == Fires:
+			case would && !does && res.Verdict == Fires && !panics:
 				t.Fatalf("%s\nit does not fire on %+v by %+v, recorded at %s but for stages %v", said(), a, a.User, d.Level, d.Omit)
 			}
 		}
@@ -313,7 +315,7 @@ func TestDifferential(t *testing.T) {
 			t.Errorf("only %d rules of the test are %s", counts[v], v)
 		}
 	}
-	if fired < 1000 {
+	if fired < 500 {
 		t.Errorf("only %d events fired", fired)
 	}
 	if possible > pairs/20 {

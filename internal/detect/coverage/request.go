@@ -71,6 +71,11 @@ func (p *proof) request(r *request) {
 	if len(is.fires) > 0 {
 		p.fires++
 		p.testify(r, d, &is)
+		if regular(ideal.fires) && !regular(is.fires) { // what does not make the server panic is lost
+			p.part++
+			p.block(r, &Blocked{PolicyRule: d.Rule, Level: d.Level, Cause: StageOmitted, Needs: n.level, Stages: n.stages})
+			return
+		}
 		p.missing(r, d, &ideal, &is)
 		return
 	}
@@ -92,6 +97,11 @@ func (p *proof) request(r *request) {
 		}
 	}
 	p.block(r, b)
+}
+
+// regular says whether there are stages among these that a request goes through when all is well with the server.
+func regular(stages []audit.Stage) bool {
+	return slices.ContainsFunc(stages, func(s audit.Stage) bool { return s != audit.StagePanic })
 }
 
 // need is the least that has to be recorded of a request, for all alternatives that the rule has for it.
@@ -125,6 +135,9 @@ func (p *proof) need(r *request, ideal *seen) need {
 		}
 		if n.all = n.stages == nil; n.all {
 			n.stages = s.fires
+		}
+		if regular(n.stages) {
+			n.stages = slices.DeleteFunc(n.stages, func(s audit.Stage) bool { return s == audit.StagePanic })
 		}
 		return n
 	}
