@@ -166,6 +166,7 @@ var detectorRules = func() (n int) {
 	for _, d := range own.all() {
 		n += len(d.Rules())
 	}
+	n += len(detect.OwnRules())
 	return n
 }()
 

@@ -76,6 +76,7 @@ func newLoaded(cfg WatchConfig, p *pack.Pack) (*loaded, error) {
 	for _, d := range own.all() {
 		l.rules = append(l.rules, d.Rules()...)
 	}
+	l.rules = append(l.rules, detect.OwnRules()...)
 	for _, r := range l.rules {
 		l.byID[r.ID] = r
 	}
