@@ -219,27 +219,26 @@ func (p *proof) addIdentity(id *identity, seen map[string]bool) {
 			s.WriteByte(byte('b' + p.identityTruths[id][len(p.identityTruths[id])-1]))
 		}
 	}
-	s.WriteByte('|')
+	id.own = s.String()
 	for i := range p.world.Rules {
-		s.WriteString(asks(&p.world.Rules[i], id))
+		id.asks = append(id.asks, asks(&p.world.Rules[i], id))
 	}
-	id.signature = s.String()
-	if !seen[id.signature] {
-		seen[id.signature] = true
+	if key := id.own + "|" + string(id.asks); !seen[key] {
+		seen[key] = true
 		p.identities = append(p.identities, id)
 	}
 }
 
 // asks says whether a policy's rule is content with who asks.
-func asks(r *policy.Rule, id *identity) string {
+func asks(r *policy.Rule, id *identity) byte {
 	if len(r.Users) == 0 && len(r.UserGroups) == 0 {
-		return "."
+		return '.'
 	}
 	if id.UserInfo == nil || len(r.Users) > 0 && !slices.Contains(r.Users, id.Username) ||
 		len(r.UserGroups) > 0 && !slices.ContainsFunc(id.Groups, func(g string) bool { return slices.Contains(r.UserGroups, g) }) {
-		return "n"
+		return 'n'
 	}
-	return "y"
+	return 'y'
 }
 
 func truth(b bool) match.Truth {

@@ -28,6 +28,7 @@ type proof struct {
 
 	recalled [aboutFree + 1]map[string][]match.Truth // by kind and value: the tests of that kind, in their order
 	absent   map[string][]match.Truth                // by target and verb: the tests of an event that says nothing else
+	alike    map[string]*likeness                    // by what the rule sees of a request
 	models   map[string]*model                       // by what is left open: whether an event can be made
 	choices  map[string][]choice                     // of fields that are open
 
@@ -46,7 +47,7 @@ type proof struct {
 
 func newProof(w *world, where *match.Predicate) *proof {
 	p := &proof{world: w, where: where, formula: compile(where), identityTruths: map[*identity][]match.Truth{}, absent: map[string][]match.Truth{},
-		models: map[string]*model{}, choices: map[string][]choice{}, blocked: map[string]*Blocked{}}
+		alike: map[string]*likeness{}, models: map[string]*model{}, choices: map[string][]choice{}, blocked: map[string]*Blocked{}}
 	p.truths, p.scratch, p.unseen = make([]match.Truth, len(p.leaves)), make([]match.Truth, len(p.leaves)), make([]bool, len(p.leaves))
 	for i, t := range p.leaves {
 		p.by[t.about] = append(p.by[t.about], i)
@@ -211,37 +212,55 @@ func (p *proof) target(t *target) {
 			continue
 		}
 		rules := p.relevant(t, verb)
+		var askers []*identity
 		for _, id := range p.askers(rules) {
-			for n, i := range p.by[aboutIdentity] {
-				p.truths[i] = p.identityTruths[id][n]
+			p.identity(id)
+			if p.root.fold(p.truths) != match.No {
+				askers = append(askers, id)
 			}
+		}
+		p.open(aboutIdentity)
+		for _, ns := range p.spacesOf(t, verb, rules) {
+			p.recall(p.truths, aboutNamespace, ns)
 			if p.root.fold(p.truths) == match.No {
 				continue
 			}
-			for _, ns := range p.spacesOf(t, verb, rules) {
-				p.recall(p.truths, aboutNamespace, ns)
-				if p.root.fold(p.truths) == match.No {
-					continue
+			for _, name := range p.namesOf(t, verb, ns, rules) {
+				for _, id := range askers {
+					p.identity(id)
+					if p.root.fold(p.truths) != match.No {
+						p.request(&request{t, verb, ns, name, id})
+					}
 				}
-				for _, name := range p.namesOf(t, verb, ns, rules) {
-					p.request(&request{t, verb, ns, name, id})
-				}
+				p.open(aboutIdentity)
 			}
-			p.open(aboutNamespace)
 		}
-		p.open(aboutIdentity)
+		p.open(aboutNamespace)
 	}
 	p.open(aboutVerb)
 }
 
+// identity settles the tests of who asks.
+func (p *proof) identity(id *identity) {
+	for n, i := range p.by[aboutIdentity] {
+		p.truths[i] = p.identityTruths[id][n]
+	}
+}
+
 // askers are the identities that the rule or these rules of the policy tell apart.
 func (p *proof) askers(rules []*policy.Rule) (all []*identity) {
+	var by []int
+	for i := range p.world.Rules {
+		if r := &p.world.Rules[i]; len(r.Users)+len(r.UserGroups) > 0 && slices.Contains(rules, r) {
+			by = append(by, i)
+		}
+	}
 	seen := map[string]bool{}
+	var s []byte
 	for _, id := range p.identities {
-		own, _, _ := strings.Cut(id.signature, "|")
-		s := []byte(own + "|")
-		for _, r := range rules {
-			s = append(s, asks(r, id)...)
+		s = append(append(s[:0], id.own...), '|')
+		for _, i := range by {
+			s = append(s, id.asks[i])
 		}
 		if !seen[string(s)] {
 			seen[string(s)] = true

@@ -35,55 +35,101 @@ type seen struct {
 	at     map[audit.Stage][]bool // the same, by stage
 }
 
+// likeness is what a rule makes of requests that it does not tell apart.
+type likeness struct {
+	ideal    seen // where all is recorded
+	need     need
+	bodiless bool // the rule is about what is not recorded of it
+	decided  map[policy.Decision]bool
+}
+
 func (p *proof) request(r *request) {
 	for _, i := range p.by[aboutName] {
 		p.truths[i] = match.Maybe
 	}
-	p.bodiless = false
-	ideal := p.at(r, audit.LevelRequestResponse, 0)
-	if len(ideal.fires) == 0 { // it may be about what is not recorded
-		p.bodiless = true
-		if ideal = p.at(r, audit.LevelRequest, 0); len(ideal.fires) == 0 {
-			ideal = p.at(r, audit.LevelMetadata, 0)
-		}
-		if len(ideal.fires) == 0 {
-			return
-		}
+	k := p.likeness(r)
+	if len(k.ideal.fires) == 0 {
+		return
 	}
-	n := p.need(r, &ideal)
-	if !p.bodiless {
+	p.bodiless = k.bodiless
+	if !k.bodiless {
+		n := k.need
+		n.namespace, n.name, n.user = r.namespace, r.name, r.user
 		p.needs = append(p.needs, n)
 	}
-	if n.level.Order() > p.level.Order() {
-		p.level = n.level
+	a := r.attributes()
+	d := p.world.evaluator.Decide(&a)
+	if seen, known := k.decided[d]; known && (seen || p.witness != nil) {
+		return // as with another
 	}
-	for _, s := range ideal.fires {
+	k.decided[d] = p.decision(r, d, k)
+}
+
+// likeness gives what is known of requests like this one.
+func (p *proof) likeness(r *request) *likeness {
+	key := make([]byte, 0, len(p.truths)+64)
+	for _, t := range p.truths {
+		key = append(key, byte('b'+t))
+	}
+	key = fmt.Appendf(key, " %p %s %v", r.target, r.verb, r.user.UserInfo == nil)
+	if len(p.by[aboutName]) > 0 {
+		key = fmt.Appendf(key, " %q", r.name)
+	}
+	if len(p.by[aboutURI])+len(p.by[aboutAnything]) > 0 {
+		key = fmt.Appendf(key, " %q", r.uri())
+	}
+	if known := p.alike[string(key)]; known != nil {
+		return known
+	}
+	k := &likeness{decided: map[policy.Decision]bool{}}
+	p.alike[string(key)] = k
+	p.bodiless = false
+	k.ideal = p.at(r, audit.LevelRequestResponse, 0)
+	if len(k.ideal.fires) == 0 { // it may be about what is not recorded
+		p.bodiless, k.bodiless = true, true
+		if k.ideal = p.at(r, audit.LevelRequest, 0); len(k.ideal.fires) == 0 {
+			k.ideal = p.at(r, audit.LevelMetadata, 0)
+		}
+		if len(k.ideal.fires) == 0 {
+			return k
+		}
+	}
+	k.need = p.need(r, &k.ideal)
+	if k.need.level.Order() > p.level.Order() {
+		p.level = k.need.level
+	}
+	for _, s := range k.ideal.fires {
 		if !slices.Contains(p.stages, s) {
 			p.stages = append(p.stages, s)
 		}
 	}
-	a := r.attributes()
-	d := p.world.evaluator.Decide(&a)
+	return k
+}
+
+// decision notes what a rule sees of a request of which a policy has decided. It says whether there is no more to be learned of
+// another like it.
+func (p *proof) decision(r *request, d policy.Decision, k *likeness) bool {
 	var is seen
 	if d.Level != audit.LevelNone {
 		is = p.at(r, d.Level, uint8(d.Omit))
 	}
+	n := &k.need
 	if len(is.fires) > 0 {
 		p.fires++
 		p.testify(r, d, &is)
-		if regular(ideal.fires) && !regular(is.fires) { // what does not make the server panic is lost
+		if regular(k.ideal.fires) && !regular(is.fires) { // what does not make the server panic is lost
 			p.part++
 			p.block(r, &Blocked{PolicyRule: d.Rule, Level: d.Level, Cause: StageOmitted, Needs: n.level, Stages: n.stages})
-			return
+			return true
 		}
-		p.missing(r, d, &ideal, &is)
-		return
+		p.missing(r, d, &k.ideal, &is)
+		return p.witness != nil
 	}
 	b := &Blocked{PolicyRule: d.Rule, Level: d.Level, Cause: NotRecorded, Needs: n.level, Stages: n.stages}
 	switch {
-	case p.bodiless && d.Level.Order() > n.level.Order():
+	case k.bodiless && d.Level.Order() > n.level.Order():
 		p.seen++
-		return
+		return true
 	case len(is.blind) > 0:
 		p.blind++
 		b.Cause = Undecided
@@ -97,6 +143,7 @@ func (p *proof) request(r *request) {
 		}
 	}
 	p.block(r, b)
+	return true
 }
 
 // regular says whether there are stages among these that a request goes through when all is well with the server.

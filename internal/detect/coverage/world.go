@@ -177,8 +177,9 @@ type request struct {
 
 // identity is who asks.
 type identity struct {
-	*audit.UserInfo // nil: nobody was authenticated
-	signature       string
+	*audit.UserInfo        // nil: nobody was authenticated
+	own             string // how the rule's tests stand to it
+	asks            []byte // by the policy's rules: whether they are content with it
 }
 
 func (r *request) attributes() policy.Attributes {
