@@ -184,13 +184,56 @@ func (p *proof) identify() {
 		sets = append(sets, mine)
 	}
 	seen := map[string]bool{}
+	add := func(user string, set []string) {
+		p.addIdentity(&identity{UserInfo: &audit.UserInfo{Username: user, Groups: union(slices.Clone(set), policy.ImpliedGroups(user))}}, seen)
+	}
+	// Who the policy names decides by the name or by a group, whichever comes first: both together are like one of them, but for
+	// rules of the policy that ask for both. So groups are tried with those whom the policy does not name, and with the others
+	// only where nobody else is like them to the rule.
+	plain := map[string]string{} // by what the rule makes of the name: one whom the policy does not name
 	for _, u := range users {
+		if like := p.likeName(u); plain[like] == "" && !slices.Contains(p.world.users, u) {
+			plain[like] = u
+		}
+	}
+	for _, u := range users {
+		add(u, nil)
+		if like := p.likeName(u); plain[like] != "" && plain[like] != u {
+			for _, g := range mine {
+				add(u, []string{g})
+			}
+			continue
+		}
 		for _, set := range sets {
-			id := &identity{UserInfo: &audit.UserInfo{Username: u, Groups: union(slices.Clone(set), policy.ImpliedGroups(u))}}
-			p.addIdentity(id, seen)
+			add(u, set)
+		}
+	}
+	for i := range p.world.Rules {
+		for _, u := range p.world.Rules[i].Users {
+			for _, g := range p.world.Rules[i].UserGroups {
+				add(u, []string{g})
+				for _, m := range mine {
+					add(u, []string{m, g})
+				}
+			}
 		}
 	}
 	p.addIdentity(&identity{}, seen)
+}
+
+// likeName is the same of users whose names the rule does not tell apart.
+func (p *proof) likeName(user string) string {
+	row := rowOf(map[string]any{"user": map[string]any{"username": user}})
+	var s []byte
+	for i, t := range p.formula.leaves {
+		if t.field == "user.username" {
+			s = append(s, "ny"[index(p.formula.leaves[i].Match(row))])
+		}
+	}
+	if groups := policy.ImpliedGroups(user); user == unknown || len(groups) != 1 || groups[0] != "system:authenticated" {
+		s = append(s, user...) // whom Kubernetes gives other groups
+	}
+	return string(s)
 }
 
 // implied says whether Kubernetes itself gives a group, to those whose names ask for it and to nobody else.
